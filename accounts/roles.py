@@ -1,0 +1,16 @@
+"""Roles in a workspace, and who may what: the one table that pages, the API and tasks ask."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+    def covers(self, needed: "Role") -> bool:
+        """Whether somebody with this role may do what needs `needed`."""
+        return RANK[self] >= RANK[needed]
+
+
+RANK = {Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}

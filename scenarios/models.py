@@ -1,0 +1,201 @@
+"""Scenarios and their versions, what starts them, their runs, and the journal of steps.
+
+Runs and deliveries are written by the hot path in SQL of its own (intake.py, leases.py, journal.py); the columns
+and constraints stand here. Their keys are UUIDv7, so that history can be partitioned by key.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Workspace
+from lib.ids import public_id, uuid7
+
+SCENARIO_STATUSES = [("draft", _("Draft")), ("active", _("Active")), ("paused", _("Paused"))]
+RUN_STATUSES = [
+    ("queued", _("Queued")),
+    ("running", _("Running")),
+    ("waiting", _("Waiting")),
+    ("succeeded", _("Succeeded")),
+    ("failed", _("Failed")),
+    ("cancelled", _("Cancelled")),
+    ("needs_review", _("Needs review")),
+]
+STEP_STATUSES = [*RUN_STATUSES, ("skipped", _("Skipped"))]
+ENDED = ("succeeded", "failed", "cancelled", "needs_review")
+VERDICTS = [
+    ("accepted", _("Accepted")),
+    ("duplicate", _("Duplicate")),
+    ("bad_signature", _("Bad signature")),
+    ("too_large", _("Too large")),
+    ("disabled", _("Disabled")),
+    ("over_limit", _("Over the limit")),
+]
+
+
+class Scenario(models.Model):
+    """One scenario; `document` is its draft (FORMAT.md 1). `revision` grows with each change of the draft."""
+
+    public_id = models.CharField(max_length=32, unique=True, default=public_id)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="scenarios")
+    name = models.CharField(_("Name"), max_length=200)
+    document = models.JSONField()
+    revision = models.BigIntegerField(default=1)
+    trigger_secrets = models.BinaryField(null=True)  # sealed JSON: what `signature` needs, apart from the document
+    samples = models.JSONField(default=dict)  # step key → the result of its last test, for pickers and previews
+    status = models.CharField(max_length=8, choices=SCENARIO_STATUSES, default="draft")
+    published = models.ForeignKey("Version", on_delete=models.SET_NULL, null=True, related_name="+")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True)  # its runs go on and stay readable
+
+    class Meta:
+        indexes = [models.Index(fields=["workspace", "-updated_at"])]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(status="active") | Q(published__isnull=False), name="active_is_published"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Version(models.Model):
+    """A published document. It never changes; each run belongs to one."""
+
+    scenario = models.ForeignKey(Scenario, on_delete=models.CASCADE, related_name="versions")
+    number = models.IntegerField()
+    document = models.JSONField()
+    published_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    published_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scenario", "number"], name="version_number_once")]
+
+
+class Hook(models.Model):
+    """A scenario's webhook address. Found by the digest of its token; the token itself is sealed, for showing."""
+
+    scenario = models.OneToOneField(Scenario, on_delete=models.CASCADE, related_name="hook")
+    digest = models.BinaryField(max_length=32, unique=True)
+    token = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+
+class Schedule(models.Model):
+    """The clock of an active scenario. `next_at` is the next slot; the scheduler alone moves it on."""
+
+    scenario = models.OneToOneField(Scenario, on_delete=models.CASCADE, related_name="schedule")
+    rule = models.JSONField()  # the trigger's inputs with its time zone filled in
+    anchor_at = models.DateTimeField()
+    next_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["next_at"], name="schedule_due", condition=Q(next_at__isnull=False))]
+
+
+class Slot(models.Model):
+    """One firing of a schedule. Its uniqueness is what makes a second firing impossible."""
+
+    schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="slots")
+    slot_at = models.DateTimeField()
+    run_id = models.UUIDField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["schedule", "slot_at"], name="slot_once")]
+
+
+class Delivery(models.Model):
+    """One request to a webhook address: what came, byte for byte, and what we said to it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
+    scenario = models.ForeignKey(Scenario, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
+    received_at = models.DateTimeField(db_default=Now())
+    verdict = models.CharField(max_length=16, choices=VERDICTS)
+    method = models.CharField(max_length=16)
+    query = models.TextField(blank=True)
+    headers = models.JSONField()  # authorization and signatures masked
+    content_type = models.TextField(blank=True)
+    body = models.BinaryField(null=True)
+    size = models.BigIntegerField()
+    source = models.GenericIPAddressField(null=True)
+    dedupe_key = models.TextField(null=True)
+    run_id = models.UUIDField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["scenario", "-id"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scenario", "dedupe_key"],
+                condition=Q(dedupe_key__isnull=False, verdict="accepted"),
+                name="delivery_once",
+            )
+        ]
+
+
+class Run(models.Model):
+    """One execution of one version. Its row is the truth; a message to a worker is only a hint."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
+    scenario = models.ForeignKey(Scenario, on_delete=models.CASCADE, related_name="runs", db_index=False)
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="+", db_index=False)
+    trigger = models.CharField(max_length=40)  # "webhook", "schedule", "manual", …
+    input = models.JSONField(null=True)  # the trigger's result; null where the delivery has it
+    delivery = models.ForeignKey(Delivery, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    key = models.UUIDField()  # the same in a run and its retries
+    replay_of = models.UUIDField(null=True)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+
+    status = models.CharField(max_length=12, choices=RUN_STATUSES, default="queued")
+    fence = models.BigIntegerField(default=0)
+    owner = models.TextField(blank=True)
+    lease_until = models.DateTimeField(null=True)
+    wake_at = models.DateTimeField(null=True, db_default=Now())  # when a queued or waiting run may be claimed
+    waits_for = models.TextField(blank=True)  # e.g. "connection:17": what wakes it apart from the clock
+    stalls = models.IntegerField(default=0)
+    cancel_requested_at = models.DateTimeField(null=True)
+
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    error = models.JSONField(null=True)
+    reply = models.JSONField(null=True)  # what `webhook.respond` said
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["wake_at"], name="run_claimable", condition=Q(status__in=["queued", "waiting"])),
+            models.Index(fields=["lease_until"], name="run_leased", condition=Q(status="running")),
+            models.Index(fields=["waits_for"], name="run_held", condition=Q(status="waiting")),
+            models.Index(fields=["workspace", "-id"]),
+            models.Index(fields=["scenario", "-id"]),
+        ]
+
+
+class StepRun(models.Model):
+    """One step of one run, by its path. A step that is here and ended is never executed again."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False)
+    path = models.TextField()
+    position = models.IntegerField()  # order of execution within the run
+    status = models.CharField(max_length=12, choices=STEP_STATUSES)
+    attempt = models.IntegerField(default=1)
+    fence = models.BigIntegerField()
+    effect = models.CharField(max_length=8)
+    inputs = models.JSONField(null=True)
+    exchange = models.JSONField(null=True)  # {"request": {…}, "response": {…}}, secrets masked
+    result = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    took_ms = models.IntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "path"], name="step_path_once")]
