@@ -1,0 +1,28 @@
+"""The web process's front door: webhooks and health go around Django's middleware, everything else through it."""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "apinita.settings")
+
+from django.core.wsgi import get_wsgi_application
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+cabinet = get_wsgi_application()
+
+from apinita import health  # noqa: E402 — needs Django to be set up
+from scenarios import intake  # noqa: E402
+
+
+def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    path: str = environ["PATH_INFO"]
+    if path.startswith("/hooks/"):
+        return intake.application(environ, start_response)
+    if path == "/healthz":
+        return health.alive(environ, start_response)
+    if path == "/readyz":
+        return health.ready(environ, start_response)
+    return cabinet(environ, start_response)
