@@ -1,0 +1,1 @@
+"""The connector kit: how an action is declared, checked, shown and executed."""
