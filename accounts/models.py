@@ -27,6 +27,7 @@ class Users(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person. The e-mail address is the name to sign in with, kept in lower case."""
 
+    public_id = models.CharField(max_length=32, unique=True, default=public_id)
     email = models.EmailField(_("E-mail"), unique=True)
     name = models.CharField(_("Name"), max_length=120, blank=True)
     language = models.CharField(_("Language"), max_length=8, default="ru")
@@ -78,6 +79,7 @@ class Membership(models.Model):
 class Invitation(models.Model):
     """A one-time link that makes somebody a member. Only the digest of its secret is kept."""
 
+    public_id = models.CharField(max_length=32, unique=True, default=public_id)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="invitations")
     email = models.EmailField(_("E-mail"))
     role = models.CharField(_("Role"), max_length=8, choices=ROLES)
@@ -120,26 +122,28 @@ class KeyFingerprint(models.Model):
 
 
 class SignInAttempt(models.Model):
-    """Failed sign-ins by account and address: what the throttle counts."""
+    """Failed sign-ins, asked-for resets, new accounts, by account and address: what the throttle counts."""
 
+    kind = models.CharField(max_length=8, default="sign_in")
     email = models.CharField(max_length=254)
     address = models.GenericIPAddressField(null=True)
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes = [models.Index(fields=["email", "at"]), models.Index(fields=["address", "at"])]
+        indexes = [models.Index(fields=["kind", "email", "at"]), models.Index(fields=["kind", "address", "at"])]
 
 
 class AuditEntry(models.Model):
-    """Who did what, for the owner to read. Written once, never changed."""
+    """Who did what, for the owner to read; without a workspace: what happened to an account. Never changed."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="audit_entries", null=True)
     user = models.ForeignKey(User, on_delete=models.SET_NULL, null=True)
     token = models.ForeignKey(ApiToken, on_delete=models.SET_NULL, null=True)
+    who = models.CharField(max_length=254, blank=True)  # as it was called then; the account may be gone by now
     action = models.CharField(max_length=64)
     subject = models.CharField(max_length=200, blank=True)
     details = models.JSONField(default=dict)
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes = [models.Index(fields=["workspace", "-at"])]
+        indexes = [models.Index(fields=["workspace", "-id"]), models.Index(fields=["user", "-id"])]

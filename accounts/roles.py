@@ -12,5 +12,9 @@ class Role(StrEnum):
         """Whether somebody with this role may do what needs `needed`."""
         return RANK[self] >= RANK[needed]
 
+    def at_most(self, limit: "Role") -> "Role":
+        """The lesser of two roles: a token never may more than the person who made it."""
+        return self if limit.covers(self) else limit
+
 
 RANK = {Role.VIEWER: 1, Role.EDITOR: 2, Role.OWNER: 3}
