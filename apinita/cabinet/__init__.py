@@ -1,0 +1,1 @@
+"""The cabinet's shell: the page around every page, the parts that pages are made of, security headers."""

@@ -1,0 +1,160 @@
+"""Fields that take a value or an expression, the RFC 3339 field, and the list of values to insert."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apinita.cabinet.instants import offset_label
+from apinita.cabinet.json_tree import visible
+from apinita.cabinet.marks import Text
+
+SHORT_CHARS = 200
+TYPE_ICONS = {
+    "text": "type", "number": "hash", "boolean": "toggle-left", "list": "brackets", "object": "braces",
+    "datetime": "calendar", "null": "circle-dashed", "function": "sigma", "variable": "variable",
+}  # fmt: skip
+TABS: dict[str, str | Promise] = {
+    "steps": _("Data of steps"), "functions": _("Dates and functions"), "variables": _("Variables"),
+}  # fmt: skip
+COMMON_ZONES = ("Europe/Moscow", "Europe/Kaliningrad", "Europe/Samara", "Asia/Yekaterinburg", "Asia/Omsk",
+                "Asia/Novosibirsk", "Asia/Irkutsk", "Asia/Vladivostok", "Asia/Almaty", "Europe/Minsk",
+                "Europe/Berlin", "Europe/London", "America/New_York", "UTC")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A value to insert. `expression` is what stands between the braces: "s2.body.items[0].summary".
+
+    `type` is a key of TYPE_ICONS, `sample` the last known value as text, `depth` how far it is indented (0-2).
+    """
+
+    label: Text
+    expression: str
+    type: str = "text"
+    sample: str = ""
+    depth: int = 0
+    help: Text = ""
+
+    @property
+    def icon(self) -> str:
+        return TYPE_ICONS.get(self.type, "type")
+
+
+@dataclass(frozen=True)
+class PickGroup:
+    """The values of one step (`key`, `number`, `kind` as on its card), or of one kind of helper (no key)."""
+
+    title: Text
+    picks: Iterable[Pick]
+    key: str = ""
+    number: Text = ""
+    kind: str = "action"
+    icon: str = "braces"
+    note: Text = ""
+    tab: str = "steps"
+    test_url: str = ""  # where to test the step, when there is no sample yet
+
+
+@dataclass(frozen=True)
+class Tab:
+    key: str
+    label: Text
+    groups: list[PickGroup] = field(default_factory=list)
+
+
+def picker(
+    groups: Iterable[PickGroup | Mapping[str, Any]], *, id: str = "picker", refresh_url: str = ""
+) -> dict[str, Any]:
+    """The popover that all value fields of a page share. Nearest step first; a group may come as a dict."""
+    tabs = {key: Tab(key, label) for key, label in TABS.items()}
+    for given in groups:
+        group = given if isinstance(given, PickGroup) else _as_group(given)
+        tabs[group.tab].groups.append(group)
+    return {"tabs": [tab for tab in tabs.values() if tab.groups], "id": id, "refresh_url": refresh_url}
+
+
+def value_field(
+    name: str,
+    value: Any = "",
+    *,
+    label: Text,
+    id: str = "",
+    hint: Text = "",
+    error: Text = "",
+    number: Text = "",
+    optional: bool = False,
+    multiline: bool = False,
+    preview_url: str = "",
+    placeholder: str = "",
+    picker: str = "picker",
+) -> dict[str, Any]:
+    """The context of parts/value_field.html: text with chips, one line (<pill-box>) or many (a textarea)."""
+    return {
+        "name": name, "value": as_template(value), "label": label, "id": id or f"id_{name}", "hint": hint,
+        "error": error, "number": number, "optional": optional, "multiline": multiline, "preview_url": preview_url,
+        "placeholder": placeholder, "picker": picker,
+    }  # fmt: skip
+
+
+def datetime_field(
+    name: str,
+    value: Any = "",
+    *,
+    label: Text,
+    instant_url: str,
+    id: str = "",
+    hint: Text = "",
+    error: Text = "",
+    optional: bool = False,
+    zone: str = "",
+    zones: Iterable[str] = COMMON_ZONES,
+    preview_url: str = "",
+    picker: str = "picker",
+) -> dict[str, Any]:
+    """The context of parts/datetime_field.html. `zone` is the one chosen at first: the scenario's."""
+    text = as_template(value)
+    here = zone or timezone.get_current_timezone_name()
+    now = timezone.now()
+    names = list(dict.fromkeys([here, *zones]))
+    return {
+        "name": name, "value": text, "label": label, "id": id or f"id_{name}", "hint": hint, "error": error,
+        "optional": optional, "preview_url": preview_url, "picker": picker, "instant_url": instant_url,
+        "mode": "data" if "{{" in text or "<<" in text else "clock", "local": _local(text, here), "zone": here,
+        "zones": [(zone, f"{zone.split('/')[-1].replace('_', ' ')}, {offset_label(zone, now=now)}") for zone in names],
+    }  # fmt: skip
+
+
+def _as_group(given: Mapping[str, Any]) -> PickGroup:
+    picks = [pick if isinstance(pick, Pick) else Pick(**pick) for pick in given["picks"]]
+    return PickGroup(**{**given, "picks": picks})
+
+
+def as_template(value: Any) -> str:
+    """An input of a step as the text of its field: text as it is, anything else as JSON."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def short(value: Any) -> str:
+    """A value on one line, cut at 200 characters."""
+    text = visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= SHORT_CHARS else f"{text[:SHORT_CHARS]}…"
+
+
+def _local(text: str, zone: str) -> str:
+    """An RFC 3339 text as what <input type=datetime-local> takes, in the zone; empty when it is not one."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    if at.tzinfo is not None:
+        at = at.astimezone(ZoneInfo(zone))
+    return at.replace(tzinfo=None).isoformat(timespec="minutes")
