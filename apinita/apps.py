@@ -3,6 +3,12 @@
 from importlib.util import find_spec
 
 from django.apps import AppConfig
+from django.conf import settings
+
+from actions import registry
+from apinita import __version__
+from apinita.environment import BadSetting
+from lib import egress
 
 CONNECTORS = ["calendar_actions", "http_actions", "data_actions"]
 
@@ -11,15 +17,19 @@ class ApinitaConfig(AppConfig):
     name = "apinita"
 
     def ready(self) -> None:
-        from django.conf import settings
-
         from apinita import celery, checks  # noqa: F401 — shared tasks find their app, checks are registered
 
-        if find_spec("lib.egress.policy"):
-            from lib import egress
+        egress.configure(egress_policy())
+        registry.load([name for name in CONNECTORS if find_spec(f"{name}.connector")])
 
-            egress.configure(egress.Policy.from_settings(settings.ALLOWED_PRIVATE_HOSTS))
-        if find_spec("actions.registry"):
-            from actions import registry
 
-            registry.load([name for name in CONNECTORS if find_spec(f"{name}.connector")])
+def egress_policy() -> egress.Policy:
+    """What the environment opens and closes. Raises BadSetting."""
+    try:
+        return egress.Policy.from_settings(
+            settings.ALLOWED_PRIVATE_HOSTS,
+            denied_networks=settings.DENIED_NETWORKS,
+            user_agent=f"APInita/{__version__} (+{settings.PUBLIC_URL})",
+        )
+    except ValueError as error:
+        raise BadSetting(f"APINITA_ALLOWED_PRIVATE_HOSTS or APINITA_DENIED_NETWORKS cannot be read: {error}") from error

@@ -6,14 +6,13 @@ acknowledged at once, carry no payload, and no result is kept: losing or doublin
 
 import os
 import threading
-from importlib import import_module
-from importlib.util import find_spec
-from types import ModuleType
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.conf import settings
+
+from apinita import environment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "apinita.settings")
 
@@ -51,10 +50,16 @@ app.conf.update(
 app.autodiscover_tasks()
 
 
+@worker_init.connect
+def require_keys(**details: Any) -> None:
+    environment.require_keys()
+
+
 @worker_ready.connect
 def start_runtime(**details: Any) -> None:
-    if runtime := runtime_module():
-        runtime.start()
+    from scenarios import worker
+
+    worker.start()
 
 
 @worker_shutting_down.connect
@@ -63,9 +68,6 @@ def stop_runtime(**details: Any) -> None:
     last_resort = threading.Timer(GONE_WITHIN_S, os._exit, args=[1])
     last_resort.daemon = True
     last_resort.start()
-    if runtime := runtime_module():
-        threading.Thread(target=runtime.stop, kwargs={"timeout": STOP_WITHIN_S}, name="runtime-stop").start()
+    from scenarios import worker
 
-
-def runtime_module() -> ModuleType | None:
-    return import_module("scenarios.worker") if find_spec("scenarios.worker") else None
+    threading.Thread(target=worker.stop, kwargs={"timeout": STOP_WITHIN_S}, name="runtime-stop").start()

@@ -1,4 +1,4 @@
-"""What `manage.py check` says about the settings: keys always, a public installation with `--deploy`."""
+"""What `manage.py check --deploy` says about the settings of an installation that others reach."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-@register(Tags.security)
+@register(Tags.security, deploy=True)
 def keys(app_configs: Sequence[AppConfig] | None, **options: Any) -> list[CheckMessage]:
     if settings.HAS_KEYS:
         return []

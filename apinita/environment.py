@@ -9,7 +9,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from apinita import embedded
-from lib.crypto import Keyring
+from lib.crypto import BadKeys, Keyring
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,9 +72,19 @@ def redis_url() -> str:
 
 
 def is_embedded() -> bool:
-    return not text("DATABASE_URL") and not text("REDIS_URL")
+    if bool(text("DATABASE_URL")) != bool(text("REDIS_URL")):
+        raise BadSetting("DATABASE_URL and REDIS_URL go together: set both, or neither for the embedded servers.")
+    return not text("DATABASE_URL")
 
 
 def keyring() -> Keyring:
     """The secret keys: APINITA_SECRET_KEYS, or the file that the first embedded start wrote."""
     return Keyring.parse(text("APINITA_SECRET_KEYS") or embedded.secret_keys(data_folder()))
+
+
+def require_keys() -> None:
+    """A process that keeps secrets ends at once where there are no keys: what it sealed could never be opened."""
+    try:
+        keyring()
+    except BadKeys as error:
+        raise SystemExit(f"APInita cannot start: {error}; set APINITA_SECRET_KEYS, or start with make run.") from error

@@ -15,11 +15,12 @@ DEBUG = environment.flag("APINITA_DEBUG", False)
 
 try:
     KEYRING = environment.keyring()
-    HAS_KEYS = True
-except BadKeys:
-    # Commands that need no secrets (help, up's own first start) still run; the check apinita.E001 tells the rest.
+    KEYS_PROBLEM = ""
+except BadKeys as error:
+    # Commands that need no secrets (help, up's own first start) still run; web server and workers refuse to.
     KEYRING = Keyring.parse(Keyring.generate("none"))
-    HAS_KEYS = False
+    KEYS_PROBLEM = str(error)
+HAS_KEYS = not KEYS_PROBLEM
 SECRET_KEY, *SECRET_KEY_FALLBACKS = (key.hex() for key in KEYRING.derive("django"))
 
 _public = urlsplit(PUBLIC_URL)
@@ -81,12 +82,17 @@ TEMPLATES = [
 DATABASES = {
     "default": environment.database()
     | {
-        "CONN_MAX_AGE": None,
+        "CONN_MAX_AGE": 0,  # connections go back to the pool after each request
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": True,
     }
 }
-DATABASES["default"]["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 2, "connect_timeout": 5}
+DATABASES["default"]["OPTIONS"] |= {
+    "pool": {"min_size": 1, "max_size": environment.number("APINITA_DATABASE_POOL", 16), "timeout": 10},
+    "server_side_binding": True,
+    "prepare_threshold": 2,
+    "connect_timeout": 5,
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = environment.redis_url()
 
@@ -120,11 +126,12 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+BEHIND_PROXY = environment.flag("APINITA_BEHIND_PROXY", False)
 if _public.scheme == "https":
     SECURE_HSTS_SECONDS = 2 * 365 * 24 * 3600
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SECURE_SSL_REDIRECT = environment.flag("APINITA_SSL_REDIRECT", True)
-    if environment.flag("APINITA_BEHIND_PROXY", False):
+    if BEHIND_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 LANGUAGE_CODE = environment.text("APINITA_LANGUAGE", "en")
@@ -155,6 +162,7 @@ DEFAULT_FROM_EMAIL = environment.text("EMAIL_FROM", "APInita <noreply@localhost>
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 WEBHOOK_MAX_BYTES = environment.number("APINITA_WEBHOOK_MAX_BYTES", 1_000_000)
 ALLOWED_PRIVATE_HOSTS = environment.text("APINITA_ALLOWED_PRIVATE_HOSTS")
+DENIED_NETWORKS = environment.text("APINITA_DENIED_NETWORKS")
 SANDBOX_URL = environment.text("APINITA_SANDBOX_URL")  # set by `up --sandbox`: offers the preset and the example
 
 REST_FRAMEWORK = {

@@ -13,8 +13,10 @@ StartResponse = Callable[..., Any]
 
 cabinet = get_wsgi_application()
 
-from apinita import health  # noqa: E402 — needs Django to be set up
+from apinita import environment, health  # noqa: E402 — needs Django to be set up
 from scenarios import intake  # noqa: E402
+
+environment.require_keys()
 
 
 def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
