@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+FORM = "application/x-www-form-urlencoded"
+
 Json = Any  # what json.loads gives
 Pairs = list[tuple[str, str]]
 
@@ -17,7 +19,7 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """`target` is the path and the query as they were sent; header names are lower-case; `time` is seconds since 1970."""
+    """`target`: path and query as they were sent; header names are lower-case; `time`: seconds since 1970."""
 
     method: str
     target: str

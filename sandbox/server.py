@@ -14,19 +14,20 @@ from sandbox.messages import Request, Response, json_response
 MAX_BODY = 10 * 1024 * 1024
 MAX_CHUNK_LINE = 1024
 IDLE_TIMEOUT_S = 75
+STATUSES = {status.value for status in HTTPStatus}
 
 Respond = Callable[[Request], Response]
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `respond` at host and port (0: any free one). Raises OSError where the address is taken."""
+    """Listens at host and port (0: any free one), answers after `start`. Raises OSError where the address is taken."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 512
 
-    def __init__(self, host: str, port: int, respond: Respond) -> None:
-        self.respond = respond
+    def __init__(self, host: str, port: int) -> None:
+        self.respond: Respond
         self.connections: set[socket.socket] = set()
         self.connections_lock = threading.Lock()
         self.thread: threading.Thread | None = None
@@ -35,7 +36,7 @@ class Server(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         host, port = self.server_address[:2]
-        return f"http://{str(host)}:{port}"
+        return f"http://{host!s}:{port}"
 
     def server_bind(self) -> None:
         # HTTPServer would ask the name server for its own name here, which may take seconds.
@@ -45,8 +46,9 @@ class Server(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
-    def start(self) -> None:
+    def start(self, respond: Respond) -> None:
         """Serve in a thread of its own until `stop`."""
+        self.respond = respond
         self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="sandbox", daemon=True)
         self.thread.start()
 
@@ -62,9 +64,6 @@ class Server(ThreadingHTTPServer):
         for connection in left:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news; anything else is our bug and is shown by the handler."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -106,7 +105,13 @@ class Handler(BaseHTTPRequestHandler):
             key = name.lower()
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
         request = Request(self.command, self.path, headers, body, time.time())
-        self.send(self.server.respond(request))
+        try:
+            response = self.server.respond(request)
+        except Exception:  # our bug: the client is told at once, the traceback goes to stderr
+            self.close_connection = True
+            self.send(json_response(500, {"error": "The sandbox itself failed; its output says why."}))
+            raise
+        self.send(response)
 
     def read_body(self) -> bytes:
         """Content-Length or chunked, RFC 9112 §6; anything doubtful is refused and ends the connection."""
@@ -150,20 +155,17 @@ class Handler(BaseHTTPRequestHandler):
         if response.dropped:
             self.close_connection = True
             return
-        self.log_request(response.status)
-        self.send_response_only(response.status)
-        self.send_header("Date", self.date_time_string())
-        for name, value in response.headers:
-            self.send_header(name, value)
-        if response.status >= HTTPStatus.OK and response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
-            self.send_header("Content-Length", str(len(response.body)))
+        has_body = response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+        phrase = HTTPStatus(response.status).phrase if response.status in STATUSES else "Unknown"
+        lines = [f"HTTP/1.1 {response.status} {phrase}", f"Date: {self.date_time_string()}"]
+        lines += [f"{name}: {value}" for name, value in response.headers]
+        if has_body:
+            lines.append(f"Content-Length: {len(response.body)}")
         if self.close_connection:
-            self.send_header("Connection", "close")
-        head = b"".join([*self._headers_buffer, b"\r\n"])
-        self._headers_buffer = []
-        has_body = self.command != "HEAD" and response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+            lines.append("Connection: close")
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
         # One write: head and body in two would wait for the other side's delayed acknowledgement.
-        self.wfile.write(head + response.body if has_body else head)
+        self.wfile.write(head + response.body if has_body and self.command != "HEAD" else head)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent: what came in is kept by the app and can be looked at."""

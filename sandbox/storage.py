@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 FORMAT = 1
 
@@ -13,7 +13,7 @@ FORMAT = 1
 class Row(Protocol):
     """A dataclass of JSON values."""
 
-    __dataclass_fields__: Any
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 T = TypeVar("T", bound=Row)
@@ -45,15 +45,18 @@ class Disk:
             raise StorageError(f"{self.path} was written by another version of the sandbox; delete it to begin anew.")
         self.connection.execute(f"PRAGMA user_version = {FORMAT}")
         self.connection.execute(
-            "CREATE TABLE IF NOT EXISTS row (kind TEXT, key TEXT, data TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS row (kind TEXT, key TEXT, data TEXT, PRIMARY KEY (kind, key))"
         )
 
     def rows(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        for key, data in self.connection.execute("SELECT key, data FROM row WHERE kind = ?", (kind,)):
+        for key, data in self.connection.execute("SELECT key, data FROM row WHERE kind = ? ORDER BY rowid", (kind,)):
             yield key, json.loads(data)
 
     def put(self, kind: str, key: str, data: dict[str, Any]) -> None:
-        self.connection.execute("INSERT OR REPLACE INTO row VALUES (?, ?, ?)", (kind, key, json.dumps(data)))
+        self.connection.execute(
+            "INSERT INTO row VALUES (?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET data = excluded.data",
+            (kind, key, json.dumps(data)),
+        )
 
     def remove(self, kind: str, key: str) -> None:
         self.connection.execute("DELETE FROM row WHERE kind = ? AND key = ?", (kind, key))
