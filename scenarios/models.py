@@ -199,3 +199,10 @@ class StepRun(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "path"], name="step_path_once")]
+
+
+class WorkerBeat(models.Model):
+    """A worker process that lives: it renews this row while it can reach the database."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    seen_at = models.DateTimeField(db_default=Now())

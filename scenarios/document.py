@@ -1,0 +1,402 @@
+"""The scenario document as data: JSON ⇄ frozen steps, and what is wrong with one (FORMAT.md 1).
+
+Plain Python: which actions, triggers and connections there are is handed in. `parse` minds the shape and is all
+that running needs; `problems` minds the meaning.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from zoneinfo import available_timezones
+
+from lib import expressions
+from lib.errors import Json, UserError
+from scenarios import words as words  # registers the texts of the problems
+
+FORMAT = 1
+KEY = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+RESERVED = frozenset(
+    {"trigger", "vars", "run", "connection", "error", "item", "index", "loop", "true", "false", "none"}
+)
+ALWAYS_THERE = frozenset({"trigger", "vars", "run", "connection"})
+MOST_STEPS = 500
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often a step is tried (the first try included) and how long it waits in between, in seconds."""
+
+    attempts: int = 5
+    delay_s: float = 2
+    factor: float = 2
+    max_delay_s: float = 3600
+
+
+@dataclass(frozen=True)
+class Step:
+    key: str
+    action: str
+    name: str = ""
+    connection: str = ""
+    inputs: Mapping[str, Json] = field(default_factory=dict)
+    retry: Retry | None = None
+    on_error: "str | tuple[Step, ...]" = "stop"
+
+
+@dataclass(frozen=True)
+class Trigger:
+    key: str
+    type: str
+    name: str = ""
+    inputs: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    timezone: str = ""
+    on_unknown: str = "stop"
+    max_concurrent_runs: int = 0
+
+
+@dataclass(frozen=True)
+class Document:
+    name: str
+    trigger: Trigger
+    steps: tuple[Step, ...] = ()
+    variables: Mapping[str, Json] = field(default_factory=dict)
+    settings: Settings = Settings()
+
+    def walk(self) -> Iterator[tuple[str, Step]]:
+        """Every step with its path in the JSON: `steps[0]`, `steps[0].on_error.steps[1]`, …"""
+        yield from walk(self.steps, "steps")
+
+    def step(self, key: str) -> Step | None:
+        return next((step for _, step in self.walk() if step.key == key), None)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, and where: `steps[1].inputs.start`. Put into words by `lib.errors.describe`."""
+
+    path: str
+    code: str
+    params: Mapping[str, Json]
+
+    def as_json(self) -> dict[str, Json]:
+        return {"code": self.code, "params": dict(self.params), "path": self.path}
+
+
+class InvalidDocument(UserError):
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("invalid_document", params={"count": len(problems)}, path=problems[0].path)
+        self.problems = problems
+
+
+class ActionType(Protocol):
+    """What a document asks of an action: `actions.base.Action` is one."""
+
+    connection: str
+    only_under: Collection[str]
+
+    @classmethod
+    def check(cls, inputs: Mapping[str, Json]) -> Mapping[str, list[str]]: ...
+
+
+class TriggerType(Protocol):
+    @classmethod
+    def check(cls, inputs: Mapping[str, Json]) -> Mapping[str, list[str]]: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a document may refer to."""
+
+    action: Callable[[str], ActionType | None]
+    triggers: Mapping[str, TriggerType]
+    connections: Collection[str]
+
+
+def parse(data: Json) -> Document:
+    """Read a document's shape. Raises InvalidDocument with every problem found."""
+    reader = Reader()
+    document = reader.document(data)
+    if reader.problems:
+        raise InvalidDocument(reader.problems)
+    return document
+
+
+def dump(document: Document) -> dict[str, Json]:
+    """The JSON of a document, defaults left out."""
+    settings = {name: value for name, value in vars(document.settings).items() if value != getattr(Settings(), name)}
+    return {
+        "format": FORMAT,
+        "name": document.name,
+        **({"variables": dict(document.variables)} if document.variables else {}),
+        **({"settings": settings} if settings else {}),
+        "trigger": dump_trigger(document.trigger),
+        "steps": [dump_step(step) for step in document.steps],
+    }
+
+
+def problems(document: Document, around: Surroundings) -> list[Problem]:
+    """What is wrong in meaning: actions, connections, inputs, references. Empty for a document that can run."""
+    return list(Checker(document, around).check())
+
+
+def next_key(document: Document) -> str:
+    """The key that the next new step gets: s2, s3, … in the order of creation."""
+    used = [document.trigger.key, *(step.key for _, step in document.walk())]
+    numbers = [int(key[1:]) for key in used if re.fullmatch(r"s[0-9]+", key, re.ASCII)]
+    return f"s{max(numbers, default=0) + 1}"
+
+
+def walk(steps: tuple[Step, ...], path: str) -> Iterator[tuple[str, Step]]:
+    for number, step in enumerate(steps):
+        here = f"{path}[{number}]"
+        yield here, step
+        if isinstance(step.on_error, tuple):
+            yield from walk(step.on_error, f"{here}.on_error.steps")
+
+
+def dump_trigger(trigger: Trigger) -> dict[str, Json]:
+    name = {"name": trigger.name} if trigger.name else {}
+    return {"key": trigger.key, "type": trigger.type, **name, "inputs": dict(trigger.inputs)}
+
+
+def dump_step(step: Step) -> dict[str, Json]:
+    on_error: Json = step.on_error
+    if isinstance(step.on_error, tuple):
+        on_error = {"steps": [dump_step(inner) for inner in step.on_error]}
+    return {
+        "key": step.key,
+        "action": step.action,
+        **({"name": step.name} if step.name else {}),
+        **({"connection": step.connection} if step.connection else {}),
+        "inputs": dict(step.inputs),
+        **({"retry": vars(step.retry)} if step.retry else {}),
+        **({"on_error": on_error} if on_error != "stop" else {}),
+    }
+
+
+class Reader:
+    """Reads JSON into the dataclasses and collects what does not fit; never raises."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.count = 0
+
+    def problem(self, path: str, reason: str, **params: Json) -> None:
+        self.problems.append(Problem(path, "invalid_document", {"reason": reason, **params}))
+
+    def document(self, data: Json) -> Document:
+        known = ("format", "name", "variables", "settings", "trigger", "steps")
+        data = self.object(data, "", known, needed=("trigger",))
+        if data.get("format", FORMAT) != FORMAT:
+            self.problem("format", "not_one_of", there=str(FORMAT))
+        return Document(
+            name=self.text(data, "name", ""),
+            variables=self.object(data.get("variables", {}), "variables"),
+            settings=self.settings(data.get("settings", {})),
+            trigger=self.trigger(data.get("trigger", {})),
+            steps=self.steps(data.get("steps", []), "steps"),
+        )
+
+    def settings(self, data: Json) -> Settings:
+        data = self.object(data, "settings", ("timezone", "on_unknown", "max_concurrent_runs"))
+        on_unknown = self.one_of(data.get("on_unknown", "stop"), "settings.on_unknown", ("stop", "repeat"))
+        most = self.number(data, "max_concurrent_runs", "settings", 0, whole=True, least=0)
+        timezone = self.text(data, "timezone", "settings")
+        if timezone and timezone not in available_timezones():
+            self.problem("settings.timezone", "unknown_timezone", name=timezone)
+        return Settings(timezone=timezone, on_unknown=on_unknown, max_concurrent_runs=int(most))
+
+    def trigger(self, data: Json) -> Trigger:
+        data = self.object(data, "trigger", ("key", "type", "name", "inputs"), needed=("type",))
+        return Trigger(
+            key=self.key(data.get("key", "s1"), "trigger.key"),
+            type=self.text(data, "type", "trigger"),
+            name=self.text(data, "name", "trigger"),
+            inputs=self.object(data.get("inputs", {}), "trigger.inputs"),
+        )
+
+    def steps(self, data: Json, path: str) -> tuple[Step, ...]:
+        if not isinstance(data, list):
+            self.problem(path, "not_a_list")
+            return ()
+        self.count += len(data)
+        if self.count > MOST_STEPS:
+            self.problem(path, "too_many_steps", most=MOST_STEPS)
+            return ()
+        return tuple(self.step(step, f"{path}[{number}]") for number, step in enumerate(data))
+
+    def step(self, data: Json, path: str) -> Step:
+        known = ("key", "action", "name", "connection", "inputs", "retry", "on_error")
+        data = self.object(data, path, known, needed=("key", "action"))
+        return Step(
+            key=self.key(data.get("key", ""), f"{path}.key") if "key" in data else "",
+            action=self.text(data, "action", path),
+            name=self.text(data, "name", path),
+            connection=self.text(data, "connection", path),
+            inputs=self.object(data.get("inputs", {}), f"{path}.inputs"),
+            retry=self.retry(data["retry"], f"{path}.retry") if data.get("retry") is not None else None,
+            on_error=self.on_error(data.get("on_error", "stop"), f"{path}.on_error"),
+        )
+
+    def retry(self, data: Json, path: str) -> Retry:
+        data = self.object(data, path, ("attempts", "delay_s", "factor", "max_delay_s"))
+        return Retry(
+            attempts=int(self.number(data, "attempts", path, Retry.attempts, whole=True, least=1, most=100)),
+            delay_s=self.number(data, "delay_s", path, Retry.delay_s, least=0, most=86400),
+            factor=self.number(data, "factor", path, Retry.factor, least=1, most=10),
+            max_delay_s=self.number(data, "max_delay_s", path, Retry.max_delay_s, least=0, most=86400),
+        )
+
+    def on_error(self, data: Json, path: str) -> str | tuple[Step, ...]:
+        if isinstance(data, dict):
+            data = self.object(data, path, ("steps",), needed=("steps",))
+            return self.steps(data.get("steps", []), f"{path}.steps")
+        return self.one_of(data, path, ("stop", "continue"))
+
+    def object(
+        self, data: Json, path: str, known: Collection[str] = (), needed: Collection[str] = ()
+    ) -> dict[str, Json]:
+        if not isinstance(data, dict):
+            self.problem(path, "not_an_object")
+            return {}
+        for name in data.keys() - set(known) if known else ():
+            self.problem(joined(path, name), "unknown_key", name=name, there=", ".join(known))
+        for name in needed:
+            if name not in data:
+                self.problem(joined(path, name), "missing_key", name=name)
+        return data
+
+    def text(self, data: Mapping[str, Json], name: str, path: str) -> str:
+        value = data.get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str) or (name == "name" and len(value) > LONGEST_NAME):
+            self.problem(joined(path, name), "not_a_text", most=LONGEST_NAME)
+            return ""
+        return value
+
+    def one_of(self, value: Json, path: str, choices: tuple[str, ...]) -> str:
+        if value in choices:
+            return str(value)
+        self.problem(path, "not_one_of", there=", ".join(choices))
+        return choices[0]
+
+    def number(
+        self,
+        data: Mapping[str, Json],
+        name: str,
+        path: str,
+        default: float,
+        *,
+        whole: bool = False,
+        least: float = 0,
+        most: float = 1_000_000,
+    ) -> float:
+        value = data.get(name, default)
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+        if fits and not (whole and value != int(value)):
+            return value
+        self.problem(joined(path, name), "not_a_number", least=f"{least:g}", most=f"{most:g}")
+        return default
+
+    def key(self, value: Json, path: str) -> str:
+        if isinstance(value, str) and KEY.fullmatch(value):
+            if value in RESERVED:
+                self.problem(path, "reserved_key", name=value)
+            return value
+        self.problem(path, "bad_key", name=str(value))
+        return ""
+
+
+class Checker:
+    """Walks a document in the order of execution and knows at each step which names there are."""
+
+    def __init__(self, document: Document, around: Surroundings) -> None:
+        self.document = document
+        self.around = around
+        self.keys = {step.key for _, step in document.walk()} | {document.trigger.key}
+        self.taken: set[str] = set()
+
+    def check(self) -> Iterator[Problem]:
+        trigger = self.document.trigger
+        self.taken.add(trigger.key)
+        kind = self.around.triggers.get(trigger.type)
+        if kind is None:
+            there = ", ".join(self.around.triggers)
+            yield from [wrong("trigger.type", "unknown_trigger", name=trigger.type, there=there)]
+        else:
+            yield from input_problems(kind.check(trigger.inputs), "trigger.inputs")
+        for name in self.document.variables:
+            if not KEY.fullmatch(name):
+                yield wrong(f"variables.{name}", "bad_key", name=name)
+            elif name in RESERVED or name in self.keys:
+                yield wrong(f"variables.{name}", "reserved_key", name=name)
+        before = {trigger.key, *ALWAYS_THERE, *self.document.variables}
+        yield from self.steps(self.document.steps, "steps", before)
+
+    def steps(self, steps: tuple[Step, ...], path: str, before: set[str]) -> Iterator[Problem]:
+        seen = set(before)
+        for number, step in enumerate(steps):
+            here = f"{path}[{number}]"
+            yield from self.step(step, here, seen)
+            if isinstance(step.on_error, tuple):
+                yield from self.steps(step.on_error, f"{here}.on_error.steps", {*seen, "error"})
+            seen.add(step.key)
+
+    def step(self, step: Step, path: str, before: set[str]) -> Iterator[Problem]:
+        if step.key in self.taken:
+            yield wrong(f"{path}.key", "repeated_key", name=step.key)
+        self.taken.add(step.key)
+        action = self.around.action(step.action)
+        if action is None:
+            yield wrong(f"{path}.action", "unknown_action", name=step.action)
+        else:
+            yield from self.connection(step, action, path)
+            if action.only_under and self.document.trigger.type not in action.only_under:
+                yield wrong(f"{path}.action", "wrong_trigger", there=", ".join(sorted(action.only_under)))
+            yield from input_problems(action.check(step.inputs), f"{path}.inputs")
+        yield from self.expressions(step.inputs, f"{path}.inputs", before)
+
+    def connection(self, step: Step, action: ActionType, path: str) -> Iterator[Problem]:
+        if step.connection and action.connection == "none":
+            yield wrong(f"{path}.connection", "connection_unused")
+        elif step.connection and step.connection not in self.around.connections:
+            yield wrong(f"{path}.connection", "unknown_connection", name=step.connection)
+        elif not step.connection and action.connection == "required":
+            yield wrong(f"{path}.connection", "connection_needed")
+
+    def expressions(self, value: Json, path: str, before: set[str]) -> Iterator[Problem]:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                yield from self.expressions(inner, joined(path, name), before)
+        elif isinstance(value, list):
+            for number, inner in enumerate(value):
+                yield from self.expressions(inner, f"{path}[{number}]", before)
+        elif isinstance(value, str):
+            try:
+                compiled = expressions.compile_value(value)
+            except UserError as error:
+                yield Problem(path, error.code, error.as_json()["params"])
+                return
+            for name in sorted(compiled.required - before):
+                yield wrong(path, "not_before", name=name, there=", ".join(sorted(before - ALWAYS_THERE)))
+
+
+def wrong(path: str, reason: str, **params: Json) -> Problem:
+    return Problem(path, "invalid_document", {"reason": reason, **params})
+
+
+def input_problems(errors: Mapping[str, list[str]], path: str) -> Iterator[Problem]:
+    for name, messages in errors.items():
+        for message in messages:
+            yield Problem(joined(path, name), "invalid_input", {"field": name, "message": message})
+
+
+def joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,256 @@
+"""Changes to scenarios: make, save the draft, add and change steps, publish, switch on and off, delete."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from accounts import audit, vault
+from accounts.access import Actor
+from accounts.roles import Role
+from actions import registry
+from actions.base import Action
+from connections.models import Connection
+from lib.errors import InvalidInput, Json, UserError, describe
+from scenarios import signatures, triggers
+from scenarios.document import Document, InvalidDocument, Problem, Step, Surroundings, dump, parse
+from scenarios.document import problems as problems_of
+from scenarios.models import Scenario, Version
+
+
+def surroundings(workspace_id: int) -> Surroundings:
+    """What a document of this workspace may refer to."""
+    slugs = Connection.objects.filter(workspace_id=workspace_id).values_list("slug", flat=True)
+    return Surroundings(action=known_action, triggers=triggers.TRIGGERS, connections=frozenset(slugs))
+
+
+def known_action(key: str) -> type[Action] | None:
+    try:
+        return registry.get(key)
+    except registry.UnknownAction:
+        return None
+
+
+def problems(scenario: Scenario) -> list[Problem]:
+    return problems_of(parse(scenario.document), surroundings(scenario.workspace_id))
+
+
+def create(actor: Actor, data: Json, *, draft: bool = False) -> Scenario:
+    """A new scenario. Raises InvalidDocument; `draft` takes a document that has the right shape but cannot run yet."""
+    actor.require(Role.EDITOR)
+    document = readable(actor, data, draft=draft)
+    inputs, secrets = signatures.part(document.trigger.inputs, {})
+    document = with_trigger_inputs(document, inputs)
+    with transaction.atomic():
+        scenario = Scenario.objects.create(
+            workspace=actor.workspace, name=document.name, document=dump(document), created_by=actor.user
+        )
+        keep_secrets(scenario, secrets)
+        triggers.make_hook(scenario)
+        audit.record(actor, "scenario.create", scenario.public_id, name=scenario.name)
+    return scenario
+
+
+def save(actor: Actor, scenario: Scenario, data: Json, *, revision: int | None, draft: bool = False) -> Scenario:
+    """Replace the draft. Raises InvalidDocument, and UserError `stale_revision` where somebody was quicker."""
+    actor.require(Role.EDITOR)
+    document = readable(actor, data, draft=draft)
+    inputs, secrets = signatures.part(document.trigger.inputs, secrets_of(scenario))
+    return store(scenario, with_trigger_inputs(document, inputs), revision=revision, secrets=secrets)
+
+
+def change(
+    actor: Actor, scenario: Scenario, how: Callable[[Document], Document], *, revision: int | None = None
+) -> Scenario:
+    """Change the draft by a function from document to document; its problems may stay."""
+    actor.require(Role.EDITOR)
+    return store(scenario, how(parse(scenario.document)), revision=revision)
+
+
+def store(
+    scenario: Scenario, document: Document, *, revision: int | None, secrets: Mapping[str, str] | None = None
+) -> Scenario:
+    with transaction.atomic():
+        current = Scenario.objects.select_for_update().get(pk=scenario.pk)
+        if revision is not None and revision != current.revision:
+            raise UserError("stale_revision", params={"revision": current.revision})
+        current.document, current.name, current.revision = dump(document), document.name, current.revision + 1
+        current.save(update_fields=["document", "name", "revision", "updated_at"])
+        if secrets is not None:
+            keep_secrets(current, secrets)
+    return current
+
+
+def readable(actor: Actor, data: Json, *, draft: bool) -> Document:
+    document = parse(data)
+    found = [] if draft else problems_of(document, surroundings(actor.workspace.pk))
+    if found:
+        raise InvalidDocument(found)
+    return document
+
+
+def with_trigger_inputs(document: Document, inputs: Mapping[str, Json]) -> Document:
+    return replace(document, trigger=replace(document.trigger, inputs=inputs))
+
+
+def secrets_of(scenario: Scenario) -> dict[str, str]:
+    if not scenario.trigger_secrets:
+        return {}
+    opened: dict[str, str] = vault.open_json(bytes(scenario.trigger_secrets), **place(scenario))
+    return opened
+
+
+def keep_secrets(scenario: Scenario, secrets: Mapping[str, str]) -> None:
+    sealed = vault.seal_json(dict(secrets), **place(scenario)) if secrets else None
+    Scenario.objects.filter(pk=scenario.pk).update(trigger_secrets=sealed)
+    scenario.trigger_secrets = sealed
+
+
+def place(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "table": "scenario",
+        "column": "trigger_secrets",
+        "row": scenario.pk,
+        "workspace": scenario.workspace_id,
+    }
+
+
+def publish(actor: Actor, scenario: Scenario) -> Version:
+    """Make the draft an immutable version, in force at once. Raises InvalidDocument.
+
+    A draft that equals the version in force makes no new one.
+    """
+    actor.require(Role.EDITOR)
+    with transaction.atomic():
+        current = Scenario.objects.select_for_update().select_related("workspace").get(pk=scenario.pk)
+        document = parse(current.document)
+        found = problems_of(document, surroundings(current.workspace_id))
+        if found:
+            raise InvalidDocument(found)
+        version = current.published
+        if version is None or version.document != current.document:
+            last = current.versions.order_by("-number").values_list("number", flat=True).first() or 0
+            version = Version.objects.create(
+                scenario=current, number=last + 1, document=current.document, published_by=actor.user
+            )
+            Scenario.objects.filter(pk=current.pk).update(published=version)
+            current.published = version
+            audit.record(actor, "scenario.publish", current.public_id, version=version.number)
+        if current.status == "active":
+            triggers.set_clock(current, document, now=datetime.now(UTC))
+    scenario.published = version
+    return version
+
+
+def activate(actor: Actor, scenario: Scenario) -> Scenario:
+    """Switch on: its trigger fires from now on. Raises UserError `not_published`."""
+    actor.require(Role.EDITOR)
+    with transaction.atomic():
+        current = (
+            Scenario.objects.select_for_update(of=("self",))
+            .select_related("published", "workspace")
+            .get(pk=scenario.pk)
+        )
+        if current.published is None:
+            raise UserError("not_published")
+        if current.status != "active":
+            Scenario.objects.filter(pk=current.pk).update(status="active")
+            triggers.set_clock(current, parse(current.published.document), now=datetime.now(UTC))
+            audit.record(actor, "scenario.activate", current.public_id)
+    scenario.status = "active"
+    return scenario
+
+
+def deactivate(actor: Actor, scenario: Scenario) -> Scenario:
+    """Switch off: nothing fires any more; runs under way go on."""
+    actor.require(Role.EDITOR)
+    with transaction.atomic():
+        changed = Scenario.objects.filter(pk=scenario.pk, status="active").update(status="paused")
+        triggers.set_clock(scenario, None, now=datetime.now(UTC))
+        if changed:
+            audit.record(actor, "scenario.deactivate", scenario.public_id)
+    scenario.status = "paused" if changed else scenario.status
+    return scenario
+
+
+def delete(actor: Actor, scenario: Scenario) -> None:
+    """Take the scenario away; runs under way go on, and its history stays readable."""
+    actor.require(Role.EDITOR)
+    with transaction.atomic():
+        now = datetime.now(UTC)
+        Scenario.objects.filter(pk=scenario.pk).update(
+            deleted_at=now, status="paused", revision=F("revision") + 1, published=F("published")
+        )
+        triggers.set_clock(scenario, None, now=now)
+        audit.record(actor, "scenario.delete", scenario.public_id, name=scenario.name)
+
+
+def add_step(document: Document, step: Step, *, after: str | None) -> Document:
+    """Put a step behind another one; at the top where `after` names the trigger or nothing."""
+    if after in (None, "", document.trigger.key):
+        return replace(document, steps=(step, *document.steps))
+    return replace(document, steps=placed(document.steps, after, step))
+
+
+def placed(steps: tuple[Step, ...], after: str | None, new: Step) -> tuple[Step, ...]:
+    out: list[Step] = []
+    for step in steps:
+        inner = placed(step.on_error, after, new) if isinstance(step.on_error, tuple) else step.on_error
+        out.append(replace(step, on_error=inner))
+        if step.key == after:
+            out.append(new)
+    return tuple(out)
+
+
+def change_step(document: Document, key: str, **changes: Json) -> Document:
+    """Change what is named of one step. Raises UserError `no_such_step`."""
+    return replace(document, steps=mapped(checked(document, key).steps, key, lambda step: replace(step, **changes)))
+
+
+def remove_step(document: Document, key: str) -> Document:
+    """Raises UserError `no_such_step`."""
+    return replace(document, steps=mapped(checked(document, key).steps, key, lambda step: None))
+
+
+def checked(document: Document, key: str) -> Document:
+    if document.step(key) is None:
+        there = ", ".join(step.key for _, step in document.walk())
+        raise UserError("no_such_step", params={"name": key, "there": there})
+    return document
+
+
+def mapped(steps: tuple[Step, ...], key: str, how: Callable[[Step], Step | None]) -> tuple[Step, ...]:
+    out: list[Step] = []
+    for step in steps:
+        inner = mapped(step.on_error, key, how) if isinstance(step.on_error, tuple) else step.on_error
+        kept = how(step) if step.key == key else replace(step, on_error=inner)
+        out.extend([kept] if kept is not None else [])
+    return tuple(out)
+
+
+def used_by(connection: Connection) -> list[dict[str, Json]]:
+    """The scenarios whose draft or version in force names a connection: connections.usage asks."""
+    found = Scenario.objects.filter(workspace_id=connection.workspace_id, deleted_at=None).select_related("published")
+    return [
+        {"id": scenario.public_id, "name": scenario.name} for scenario in found if connection.slug in slugs_of(scenario)
+    ]
+
+
+def slugs_of(scenario: Scenario) -> set[str]:
+    documents = [scenario.document, scenario.published.document if scenario.published else None]
+    return {step.connection for data in documents if data for _, step in parse(data).walk() if step.connection}
+
+
+def in_words(error: InvalidDocument | InvalidInput, translate: Callable[[str], str]) -> dict[str, list[str]]:
+    """Problems by path, for people: {"steps[0].inputs.start": ["…"]}."""
+    if isinstance(error, InvalidInput):
+        return error.errors
+    words: dict[str, list[str]] = {}
+    for problem in error.problems:
+        told = describe(problem.as_json(), translate)
+        message = problem.params.get("message") if problem.code == "invalid_input" else None
+        words.setdefault(problem.path, []).append(message or " ".join(filter(None, (told["text"], told["hint"]))))
+    return words

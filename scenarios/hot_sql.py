@@ -1,0 +1,31 @@
+"""Connections of the hot path's own: autocommit, prepared statements, apart from Django's request handling."""
+
+from typing import Any
+
+import psycopg
+from django.db import connections
+
+
+def connect(**options: Any) -> psycopg.Connection:
+    """A fresh connection to the database that Django uses (the tests' one in tests)."""
+    given = connections["default"].settings_dict
+    parameters = {
+        "host": given["HOST"],
+        "port": given["PORT"],
+        "user": given["USER"],
+        "password": given["PASSWORD"],
+        "dbname": given["NAME"],
+        "connect_timeout": 5,
+        **{key: value for key, value in given["OPTIONS"].items() if key in LIBPQ},
+        **options,
+    }
+    return psycopg.connect(
+        **{key: value for key, value in parameters.items() if value not in ("", None)},
+        autocommit=True,
+        prepare_threshold=0,
+    )
+
+
+LIBPQ = frozenset(
+    {"sslmode", "sslrootcert", "sslcert", "sslkey", "options", "application_name", "target_session_attrs"}
+)

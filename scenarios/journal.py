@@ -1,0 +1,326 @@
+"""The engine's memory in PostgreSQL: one writer per process commits the steps and ends of many runs at once.
+
+Every write is conditional on the run's fence and lease, read with the database's clock. A write that finds another
+fence changes nothing and raises LeaseLost. Source of the group commit: docs/architecture.md, "The hot path".
+"""
+
+import logging
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+import psycopg
+from psycopg import sql
+
+from lib import safe_json
+from lib.errors import Json
+from scenarios.engine import Ended, Entry, Waits
+from scenarios.hot_sql import connect
+
+log = logging.getLogger(__name__)
+
+LARGEST_BATCH = 256
+LEASE_S = 30
+RECONNECT_S = 0.25
+UNSTORABLE = {"_unstorable": True}
+ENTRY_COLUMNS = {
+    "run_id": "uuid",
+    "fence": "int8",
+    "path": "text",
+    "position": "int4",
+    "status": "text",
+    "attempt": "int4",
+    "effect": "text",
+    "inputs": "jsonb",
+    "exchange": "jsonb",
+    "result": "jsonb",
+    "error": "jsonb",
+    "started_at": "float8",
+    "took_ms": "int4",
+}
+END_COLUMNS = {
+    "run_id": "uuid",
+    "fence": "int8",
+    "status": "text",
+    "error": "jsonb",
+    "seconds": "float8",
+    "waits_for": "text",
+    "reply": "jsonb",
+}
+
+
+def unnest(columns: dict[str, str]) -> sql.Composable:
+    """`unnest(%s::uuid[], …) AS given(run_id, …)`; JSON travels as text, which an array of jsonb would not spare."""
+    arrays = sql.SQL(", ").join(
+        sql.SQL("%s::{}[]").format(sql.SQL("text" if kind == "jsonb" else kind)) for kind in columns.values()
+    )
+    return sql.SQL("unnest({}) AS given({})").format(arrays, sql.SQL(", ").join(map(sql.Identifier, columns)))
+
+
+# The rows of runs that are still ours, locked in one order so that no two batches wait for each other.
+OURS = sql.SQL(
+    """
+    ours AS (
+        SELECT run.id FROM scenarios_run run JOIN (SELECT DISTINCT run_id, fence FROM given_rows) wanted
+            ON run.id = wanted.run_id AND run.fence = wanted.fence
+        WHERE run.status = 'running' AND run.lease_until > clock_timestamp()
+        ORDER BY run.id FOR UPDATE OF run
+    )
+    """
+)
+SAVE_STEPS = sql.SQL(
+    """
+    WITH given_rows AS MATERIALIZED (SELECT * FROM {given}), {ours}, saved AS (
+        INSERT INTO scenarios_steprun AS step
+            (run_id, fence, path, position, status, attempt, effect, inputs, exchange, result, error,
+             started_at, finished_at, took_ms)
+        SELECT DISTINCT ON (run_id, path) run_id, fence, path, position, status, attempt, effect,
+            inputs::jsonb, exchange::jsonb, result::jsonb, error::jsonb, to_timestamp(started_at),
+            CASE WHEN status = 'running' THEN NULL ELSE clock_timestamp() END, took_ms
+        FROM given_rows JOIN ours ON ours.id = given_rows.run_id
+        ORDER BY run_id, path, attempt DESC, (status = 'running')
+        ON CONFLICT (run_id, path) DO UPDATE SET
+            fence = EXCLUDED.fence, position = EXCLUDED.position, status = EXCLUDED.status,
+            attempt = EXCLUDED.attempt, effect = EXCLUDED.effect, inputs = EXCLUDED.inputs,
+            exchange = EXCLUDED.exchange, result = EXCLUDED.result, error = EXCLUDED.error,
+            started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at, took_ms = EXCLUDED.took_ms
+    )
+    SELECT id FROM ours
+    """
+).format(given=unnest(ENTRY_COLUMNS), ours=OURS)
+SAVE_ENDS = sql.SQL(
+    """
+    WITH given_rows AS MATERIALIZED (SELECT * FROM {given}), {ours}
+    UPDATE scenarios_run run SET
+        status = given_rows.status,
+        error = given_rows.error::jsonb,
+        reply = COALESCE(run.reply, given_rows.reply::jsonb),
+        lease_until = NULL,
+        owner = '',
+        waits_for = given_rows.waits_for,
+        wake_at = CASE WHEN given_rows.status IN ('queued', 'waiting')
+            THEN CASE WHEN run.cancel_requested_at IS NULL
+                THEN clock_timestamp() + given_rows.seconds * interval '1 second' ELSE clock_timestamp() END END,
+        finished_at = CASE WHEN given_rows.status IN ('queued', 'waiting') THEN NULL ELSE clock_timestamp() END
+    FROM given_rows JOIN ours ON ours.id = given_rows.run_id
+    WHERE run.id = given_rows.run_id
+    RETURNING run.id
+    """
+).format(given=unnest(END_COLUMNS), ours=OURS)
+
+
+REPLY_COLUMNS = {"run_id": "uuid", "fence": "int8", "reply": "jsonb"}
+SAVE_REPLIES = sql.SQL(
+    """
+    WITH given_rows AS MATERIALIZED (SELECT * FROM {given}), {ours}
+    UPDATE scenarios_run run SET reply = COALESCE(run.reply, given_rows.reply::jsonb)
+    FROM given_rows JOIN ours ON ours.id = given_rows.run_id WHERE run.id = given_rows.run_id
+    """
+).format(given=unnest(REPLY_COLUMNS), ours=OURS)
+
+
+class LeaseLost(Exception):
+    """The run belongs to another worker now; nothing was written."""
+
+
+@dataclass(frozen=True)
+class End:
+    """What becomes of the run's row: it ended, or is to be claimed again after `seconds`."""
+
+    status: str
+    error: Json = None
+    seconds: float | None = None
+    waits_for: str = ""
+
+
+@dataclass
+class Write:
+    """What one run wants saved together, and the waiting for it."""
+
+    run_id: uuid.UUID
+    fence: int
+    entries: list[Entry]
+    end: "End | None" = None
+    reply: Json = None
+    saved: threading.Event = field(default_factory=threading.Event)
+    failure: BaseException | None = None
+
+    def wait(self) -> None:
+        self.saved.wait()
+        if self.failure is not None:
+            raise self.failure
+
+
+class Writer:
+    """The thread that commits: takes whatever has come in during the last commit, and saves it in one transaction."""
+
+    def __init__(self) -> None:
+        self.queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
+        self.connection: psycopg.Connection | None = None
+        self.thread = threading.Thread(target=self.work, name="journal", daemon=True)
+        self.thread.start()
+
+    def save(self, write: Write) -> None:
+        """Returns when it is durable. Raises LeaseLost, or the database's error."""
+        self.queue.put(write)
+        write.wait()
+
+    def stop(self) -> None:
+        self.queue.put(None)
+        self.thread.join(timeout=10)
+
+    def work(self) -> None:
+        going_on = True
+        while going_on:
+            batch = [self.queue.get()]
+            while len(batch) < LARGEST_BATCH and not self.queue.empty():
+                batch.append(self.queue.get_nowait())
+            going_on = None not in batch
+            self.commit([write for write in batch if write is not None])
+        if self.connection is not None:
+            self.connection.close()
+
+    def commit(self, batch: list[Write]) -> None:
+        if not batch:
+            return
+        try:
+            ours = self.transaction_when_possible(batch)
+        except psycopg.Error as error:
+            if len(batch) > 1:  # one bad row must not spoil the others
+                for write in batch:
+                    self.commit([write])
+                return
+            self.save_without_values(batch[0], error)
+            return
+        for write in batch:
+            if write.run_id not in ours:
+                write.failure = LeaseLost(write.run_id.hex)
+            write.saved.set()
+
+    def save_without_values(self, write: Write, error: psycopg.Error) -> None:
+        """A value that cannot be stored does not undo what the step did: it keeps its status, without the value."""
+        log.warning("run %s: a value could not be stored: %s", write.run_id.hex, type(error).__name__)
+        if isinstance(error, psycopg.DataError) and any(entry.result != UNSTORABLE for entry in write.entries):
+            write.entries = [
+                replace(entry, inputs=None, exchange=None, result=entry.result and UNSTORABLE)
+                for entry in write.entries
+            ]
+            self.commit([write])
+            return
+        write.failure = error
+        write.saved.set()
+
+    def transaction_when_possible(self, batch: list[Write]) -> set[uuid.UUID]:
+        """Save a batch, waiting for a database that is away as long as a lease could still be ours."""
+        deadline = time.monotonic() + LEASE_S
+        while True:
+            try:
+                return self.transaction(batch)
+            except psycopg.OperationalError:
+                self.connection = None
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(RECONNECT_S)
+
+    def transaction(self, batch: list[Write]) -> set[uuid.UUID]:
+        """Save a batch; answers the runs that were still ours."""
+        if self.connection is None or self.connection.closed:
+            self.connection = connect()
+        entries = [(write, entry) for write in batch for entry in write.entries]
+        ends = [write for write in batch if write.end is not None]
+        ours: set[uuid.UUID] = set()
+        with self.connection.transaction():
+            if entries:
+                rows = self.connection.execute(SAVE_STEPS, columns(entry_row(*pair) for pair in entries)).fetchall()
+                ours |= {row[0] for row in rows}
+            replies = [write for write in batch if write.end is None and write.reply is not None]
+            if replies:
+                self.connection.execute(SAVE_REPLIES, columns(map(reply_row, replies)))
+            if ends:
+                ending = [write for write in ends if not write.entries or write.run_id in ours]
+                rows = self.connection.execute(SAVE_ENDS, columns(map(end_row, ending))).fetchall() if ending else []
+                ours = (ours - {write.run_id for write in ends}) | {row[0] for row in rows}
+        return ours
+
+
+def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def entry_row(write: Write, entry: Entry) -> tuple[object, ...]:
+    return (
+        write.run_id,
+        write.fence,
+        entry.path,
+        entry.position,
+        entry.status,
+        entry.attempt,
+        entry.effect,
+        text(entry.inputs),
+        text(entry.exchange),
+        text(entry.result),
+        text(entry.error),
+        entry.started_at,
+        entry.took_ms,
+    )
+
+
+def end_row(write: Write) -> tuple[object, ...]:
+    end = write.end
+    assert end is not None
+    return (write.run_id, write.fence, end.status, text(end.error), end.seconds, end.waits_for, text(write.reply))
+
+
+def reply_row(write: Write) -> tuple[object, ...]:
+    return (write.run_id, write.fence, text(write.reply))
+
+
+def text(value: Json) -> str | None:
+    """JSON as text that PostgreSQL's jsonb takes; nothing for nothing."""
+    return None if value is None else safe_json.dumps(safe_json.storable(value)).decode()
+
+
+@dataclass
+class RunJournal:
+    """The journal of one claimed run: what the engine speaks to (scenarios.engine.Journal)."""
+
+    run_id: uuid.UUID
+    fence: int
+    writer: Writer
+    recalled: dict[str, Entry]
+    replied: Callable[[uuid.UUID], None]  # called when a reply or the end has become durable
+    noted: list[Entry] = field(default_factory=list)
+    reply: Json = None
+
+    def recall(self, path: str) -> Entry | None:
+        return self.recalled.get(path)
+
+    def note(self, entry: Entry, *, reply: Json = None) -> None:
+        self.recalled[entry.path] = entry
+        self.noted.append(entry)
+        self.reply = reply if self.reply is None else self.reply
+
+    def commit(self, entry: Entry) -> None:
+        self.note(entry)
+        self.save()
+
+    def end(self, outcome: Ended | Waits) -> None:
+        """Save what was noted and the run's outcome as one."""
+        if isinstance(outcome, Ended):
+            self.save(End(outcome.status, outcome.error))
+        else:
+            self.save(End("waiting", outcome.error, outcome.seconds, outcome.waits_for))
+
+    def hand_over(self) -> None:
+        """Put the run back for another worker, keeping what was noted."""
+        self.save(End("queued", seconds=0))
+
+    def save(self, end: "End | None" = None) -> None:
+        noted, self.noted = self.noted, []
+        reply, self.reply = self.reply, None
+        self.writer.save(Write(self.run_id, self.fence, noted, end, reply))
+        if reply is not None or end is not None:
+            self.replied(self.run_id)

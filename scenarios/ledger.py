@@ -1,0 +1,206 @@
+"""The group commit of the intake: deliveries and their runs, many requests in one transaction (STACK: ingest).
+
+One flusher thread per process takes whatever came in during the last commit. A row that PostgreSQL refuses never
+spoils its batch, and nothing is answered before it is durable.
+"""
+
+import logging
+import os
+import queue
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+
+from lib import safe_json
+from lib.ids import uuid7
+from scenarios.hot_sql import connect
+
+log = logging.getLogger(__name__)
+
+LARGEST_BATCH = 256
+MOST_WAITING = 5000
+WAIT_S = 10.0
+
+STORE = """
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int8[], %s::text[], %s::text[], %s::text[], %s::text[],
+        %s::text[], %s::bytea[], %s::int8[], %s::inet[], %s::text[])
+        AS rows(id, run_id, scenario_id, verdict, method, query, headers, content_type, body, size, source, dedupe_key)
+), live AS (
+    SELECT given.*, scenario.workspace_id, scenario.published_id,
+        scenario.status = 'active' AND scenario.deleted_at IS NULL AND given.verdict = 'accepted' AS runs
+    FROM given JOIN scenarios_scenario scenario ON scenario.id = given.scenario_id
+), delivered AS (
+    INSERT INTO scenarios_delivery (id, workspace_id, scenario_id, verdict, method, query, headers, content_type, body,
+        size, source, dedupe_key, run_id)
+    SELECT id, workspace_id, scenario_id,
+        CASE WHEN verdict = 'accepted' AND NOT runs THEN 'disabled' ELSE verdict END,
+        method, query, headers::jsonb, content_type, body, size, source, dedupe_key, CASE WHEN runs THEN run_id END
+    FROM live ORDER BY id
+    ON CONFLICT (scenario_id, dedupe_key) WHERE dedupe_key IS NOT NULL AND verdict = 'accepted' DO NOTHING
+    RETURNING id, verdict
+), started AS (
+    INSERT INTO scenarios_run (id, workspace_id, scenario_id, version_id, trigger, delivery_id, key, status, fence,
+        owner, waits_for, stalls)
+    SELECT live.run_id, workspace_id, scenario_id, published_id, 'webhook', live.id, live.run_id, 'queued', 0, '', '', 0
+    FROM live JOIN delivered ON delivered.id = live.id WHERE live.runs ORDER BY live.id
+)
+SELECT id, verdict FROM delivered
+"""
+FIRST = """
+SELECT run_id FROM scenarios_delivery WHERE scenario_id = %s AND dedupe_key = %s AND verdict = 'accepted'
+"""
+DUPLICATE = """
+INSERT INTO scenarios_delivery (id, workspace_id, scenario_id, verdict, method, query, headers, content_type, body,
+    size, source, dedupe_key, run_id)
+SELECT %s, workspace_id, id, 'duplicate', %s, %s, %s::jsonb, %s, %s, %s, %s::inet, %s, %s
+FROM scenarios_scenario WHERE id = %s
+"""
+
+
+class StoreUnavailable(Exception):
+    """The database did not take the delivery; the sender must try again."""
+
+
+@dataclass
+class Incoming:
+    """One request to a webhook address. `verdict` is ours until the database has the last word."""
+
+    scenario_id: int
+    verdict: str
+    method: str
+    query: str
+    headers: dict[str, str]
+    content_type: str
+    body: bytes | None
+    size: int
+    source: str | None
+    dedupe_key: str | None = None
+    id: uuid.UUID = field(default_factory=uuid7)
+    run_id: uuid.UUID = field(default_factory=uuid7)
+    stored: threading.Event = field(default_factory=threading.Event)
+    failed: bool = False
+
+    def row(self) -> tuple[object, ...]:
+        return (
+            self.id,
+            self.run_id,
+            self.scenario_id,
+            self.verdict,
+            self.method,
+            storable(self.query),
+            safe_json.dumps(safe_json.storable(self.headers)).decode(),
+            storable(self.content_type),
+            self.body,
+            self.size,
+            self.source,
+            None if self.dedupe_key is None else storable(self.dedupe_key),
+        )
+
+
+def storable(text: str) -> str:
+    """PostgreSQL's text takes no NUL and no lone surrogates."""
+    return text.replace("\0", "␀").encode("utf-8", "replace").decode()
+
+
+class Ledger:
+    """One per process. `store` returns when the delivery, and its run, are durable."""
+
+    def __init__(self) -> None:
+        self.queue: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
+        self.connection: psycopg.Connection | None = None
+        self.thread = threading.Thread(target=self.work, name="ledger", daemon=True)
+        self.thread.start()
+
+    def store(self, incoming: Incoming) -> Incoming:
+        """Answers it with its final `verdict` and, for a duplicate, the first one's `run_id`.
+
+        Raises StoreUnavailable, also where an answer does not come in time.
+        """
+        if self.queue.qsize() > MOST_WAITING:
+            raise StoreUnavailable
+        self.queue.put(incoming)
+        if not incoming.stored.wait(WAIT_S) or incoming.failed:
+            raise StoreUnavailable
+        return incoming
+
+    def work(self) -> None:
+        while True:
+            batch = [self.queue.get()]
+            while len(batch) < LARGEST_BATCH and not self.queue.empty():
+                batch.append(self.queue.get_nowait())
+            try:
+                self.flush(batch)
+            except Exception:
+                log.exception("deliveries could not be stored")
+                self.connection = None
+                fail(batch)
+
+    def flush(self, batch: Sequence[Incoming]) -> None:
+        try:
+            verdicts = self.transaction(batch)
+        except psycopg.Error as error:
+            if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+                log.warning("the database is away: %s", type(error).__name__)
+                self.connection = None
+                fail(batch)
+            elif len(batch) > 1:
+                for incoming in batch:
+                    self.flush([incoming])
+            else:
+                log.error("a delivery was refused by the database: %s", type(error).__name__)
+                fail(batch)
+            return
+        for incoming in batch:
+            incoming.verdict = verdicts.get(incoming.id, "duplicate")
+        for incoming in batch:
+            if incoming.verdict == "duplicate":
+                self.settle_duplicate(incoming)
+            incoming.stored.set()
+
+    def transaction(self, batch: Sequence[Incoming]) -> dict[uuid.UUID, str]:
+        if self.connection is None or self.connection.closed:
+            self.connection = connect()
+        columns = as_columns(incoming.row() for incoming in batch)
+        return dict(self.connection.execute(STORE, columns).fetchall())
+
+    def settle_duplicate(self, incoming: Incoming) -> None:
+        """Find the first delivery's run, and note that this one came."""
+        assert self.connection is not None
+        try:
+            first = self.connection.execute(FIRST, (incoming.scenario_id, incoming.dedupe_key)).fetchone()
+            if first is None or first[0] is None:
+                incoming.failed = True  # the first one is gone in this very moment: let the sender try again
+                return
+            incoming.run_id = first[0]
+            row = incoming.row()
+            self.connection.execute(DUPLICATE, (row[0], *row[4:], incoming.run_id, incoming.scenario_id))
+        except psycopg.Error:
+            self.connection = None
+            incoming.failed = True
+
+
+def fail(batch: Iterable[Incoming]) -> None:
+    for incoming in batch:
+        incoming.failed = True
+        incoming.stored.set()
+
+
+def as_columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+_shared: tuple[int, Ledger] | None = None
+_lock = threading.Lock()
+
+
+def shared() -> Ledger:
+    """This process's ledger; made anew after a fork."""
+    global _shared
+    with _lock:
+        if _shared is None or _shared[0] != os.getpid():
+            _shared = (os.getpid(), Ledger())
+        return _shared[1]

@@ -1,0 +1,116 @@
+"""Does what a step says: resolves its inputs, hands the action a signed-in client, keeps secrets off the record."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import psycopg
+from django.db import Error as DatabaseError
+
+from actions import registry
+from actions.base import Action, Client, Context
+from connections import access
+from connections.masking import mask_json
+from lib import expressions
+from lib.errors import InvalidInput, Json, UserError
+from scenarios.document import Step
+from scenarios.engine import Attempt, Cancelled, HandedOver, Performed, Prepared
+from scenarios.journal import LeaseLost
+from scenarios.plans import Plan
+
+log = logging.getLogger(__name__)
+
+# Says something of the run or of the database, not of the step: the run is put back or found by the sweep.
+NOT_THE_STEP = (LeaseLost, HandedOver, Cancelled, psycopg.Error, DatabaseError)
+
+
+@dataclass(frozen=True)
+class StepPerformer:
+    """Performs the steps of one run, or of one test of a draft (scenarios.engine.Performer)."""
+
+    plan: Plan
+    workspace_id: int
+    run_id: str
+    run_key: str
+    timezone: str
+    before_send: Callable[[], None] | None = None
+    clients: dict[str, Client] = field(default_factory=dict)
+
+    def prepare(self, step: Step, names: Mapping[str, Json], inputs: Json | None) -> Prepared:
+        """Raises InvalidInput or ExpressionError; each names the input it is about."""
+        resolved = self.resolve(step, names) if inputs is None else inputs
+        action = registry.get(step.action).clean(resolved)
+        effect = str(action.effect_of())
+        return Prepared(resolved, effect, action.replies, partial(self.perform, step, action))
+
+    def resolve(self, step: Step, names: Mapping[str, Json]) -> dict[str, Json]:
+        compiled = self.plan.inputs[step.key]
+        if step.connection and any("connection" in value.references for value in compiled.values()):
+            names = {**names, "connection": access.described(self.workspace_id, step.connection)}
+        return {name: self.evaluate(name, value, names) for name, value in compiled.items()}
+
+    def evaluate(self, name: str, compiled: expressions.Compiled, names: Mapping[str, Json]) -> Json:
+        try:
+            return compiled.evaluate(names)
+        except UserError as error:
+            error.params.setdefault("field", name)
+            raise
+
+    def perform(self, step: Step, action: Action, attempt: Attempt) -> Performed:
+        client: Client | None = None
+        try:
+            client = self.client(step, action)
+            result = action.perform(self.context(attempt, client))
+        except UserError as error:
+            return Performed(error=self.told(error, client), exchange=exchange(client))
+        except NOT_THE_STEP:
+            raise
+        except Exception:  # a bug of ours in one action must not take down the run's worker
+            log.exception("step %s of run %s", attempt.path, self.run_id)
+            sent = bool(client and client.exchanges)
+            return Performed(error=UserError("internal", unknown=sent), exchange=exchange(client))
+        return Performed(result=mask_json(result, secrets(client)), exchange=exchange(client))
+
+    def preview(self, step: Step, action: Action, path: str) -> Json:
+        """What the step would send, secrets masked; nothing where it sends nothing."""
+        client = self.client(step, action)
+        request = action.preview(self.context(Attempt(path, 1, repeated=False), client))
+        if request is None:
+            return None
+        sent = request.encoded(client.base_url)
+        described = {"method": sent.method, "url": sent.url, "headers": dict(sent.headers), "body": sent.body.decode()}
+        return mask_json(described, secrets(client))
+
+    def client(self, step: Step, action: Action) -> Client:
+        return access.client_for(
+            self.workspace_id, step.connection or None, base_url=action.base_url, before_send=self.before_send
+        )
+
+    def context(self, attempt: Attempt, client: Client) -> Context:
+        return Context(
+            run_id=self.run_id,
+            run_key=self.run_key,
+            path=attempt.path,
+            attempt=attempt.number,
+            client=client,
+            repeated=attempt.repeated,
+            timezone=self.timezone,
+        )
+
+    def told(self, error: UserError, client: Client | None) -> UserError:
+        """The error as it is stored: without secrets, and with what its run waits for."""
+        if isinstance(error, InvalidInput):
+            return error
+        error.params = mask_json(error.params, secrets(client))
+        if error.code == "reauthorization_needed" and client is not None:
+            error.params["waits_for"] = f"connection:{client.connection_id}"
+        return error
+
+
+def exchange(client: Client | None) -> Json:
+    return client.exchanges[-1] if client and client.exchanges else None
+
+
+def secrets(client: Client | None) -> frozenset[str]:
+    return client.secrets if client else frozenset()

@@ -1,0 +1,150 @@
+"""A thread of every worker process: fires due schedules, puts back the runs of dead workers, wakes what is due.
+
+Any number of them may run at once: due rows are taken with SKIP LOCKED, and a slot that exists cannot fire again.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from datetime import datetime
+
+import psycopg
+from django.db import connections
+
+from lib import safe_json, schedules
+from lib.errors import InvalidInput, Json
+from lib.ids import uuid7
+from scenarios import leases
+from scenarios.hot_sql import connect
+from scenarios.runtime import Runtime
+from scenarios.triggers import stamp
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.5
+SWEEP_EVERY_S = 2.0
+LARGEST_BATCH = 500
+
+DUE = """
+SELECT schedule.id, schedule.rule, schedule.anchor_at, schedule.next_at, clock_timestamp(),
+    scenario.id, scenario.workspace_id, scenario.published_id
+FROM scenarios_schedule schedule JOIN scenarios_scenario scenario ON scenario.id = schedule.scenario_id
+WHERE schedule.next_at <= clock_timestamp() AND scenario.status = 'active' AND scenario.deleted_at IS NULL
+ORDER BY schedule.next_at LIMIT %s FOR UPDATE OF schedule SKIP LOCKED
+"""
+FIRE = """
+WITH given AS (
+    SELECT * FROM unnest(%s::int8[], %s::timestamptz[], %s::uuid[], %s::int8[], %s::int8[], %s::int8[], %s::text[])
+        AS slots(schedule_id, slot_at, run_id, workspace_id, scenario_id, version_id, input)
+), fired AS (
+    INSERT INTO scenarios_slot (schedule_id, slot_at, run_id)
+    SELECT schedule_id, slot_at, run_id FROM given ON CONFLICT DO NOTHING RETURNING run_id
+)
+INSERT INTO scenarios_run (id, workspace_id, scenario_id, version_id, trigger, input, key, status, fence, owner,
+    waits_for, stalls)
+SELECT given.run_id, workspace_id, scenario_id, version_id, 'schedule', input::jsonb, given.run_id, 'queued', 0, '', '',
+    0
+FROM given JOIN fired ON fired.run_id = given.run_id ORDER BY given.slot_at
+"""
+ADVANCE = """
+UPDATE scenarios_schedule schedule SET next_at = given.next_at
+FROM unnest(%s::int8[], %s::timestamptz[]) AS given(id, next_at) WHERE schedule.id = given.id
+"""
+ANY_DUE = """
+SELECT EXISTS (SELECT FROM scenarios_run WHERE status IN ('queued', 'waiting') AND wake_at <= clock_timestamp())
+"""
+BEAT = """
+INSERT INTO scenarios_workerbeat (name, seen_at) VALUES (%s, clock_timestamp())
+ON CONFLICT (name) DO UPDATE SET seen_at = clock_timestamp()
+"""
+FORGET_BEATS = "DELETE FROM scenarios_workerbeat WHERE name = %s OR seen_at < clock_timestamp() - interval '1 hour'"
+PAUSE_POISONED = "UPDATE scenarios_scenario SET status = 'paused' WHERE id = ANY(%s) AND status = 'active'"
+
+
+class Scheduler:
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.stopped = threading.Event()
+        self.swept_at = 0.0
+        self.thread = threading.Thread(target=self.work, name="scheduler", daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.thread.join(timeout=5)
+
+    def work(self) -> None:
+        while not self.stopped.is_set():
+            try:
+                with contextlib.closing(connect()) as connection:
+                    while not self.stopped.is_set():
+                        self.tick(connection)
+                        self.stopped.wait(TICK_S)
+                    connection.execute(FORGET_BEATS, (self.runtime.name,))
+            except psycopg.Error as error:
+                log.warning("the database is away: %s", type(error).__name__)
+                self.stopped.wait(TICK_S)
+            except Exception:
+                log.exception("the scheduler goes on after")
+                self.stopped.wait(TICK_S)
+        connections.close_all()
+
+    def tick(self, connection: psycopg.Connection) -> None:
+        while fire(connection) == LARGEST_BATCH:
+            pass
+        if time.monotonic() - self.swept_at > SWEEP_EVERY_S:
+            self.swept_at = time.monotonic()
+            connection.execute(BEAT, (self.runtime.name,))
+            sweep(connection)
+        row = connection.execute(ANY_DUE).fetchone()
+        if row and row[0] and not self.runtime.draining.locked():
+            # Redis may be away, or its message lost: this process goes to work without one.
+            threading.Thread(target=self.runtime.drain, name="drain", daemon=True).start()
+
+
+def sweep(connection: psycopg.Connection) -> None:
+    """Runs of dead workers go back; a scenario whose runs kill workers is paused."""
+    put_back, poisoned = leases.sweep(connection)
+    if poisoned:
+        connection.execute(PAUSE_POISONED, (poisoned,))
+        log.error("scenarios %s were paused: their runs take down workers", poisoned)
+    if put_back:
+        log.warning("%d runs of dead workers go on", put_back)
+
+
+def fire(connection: psycopg.Connection) -> int:
+    """Start a run for each due slot and move the schedules on, in one transaction; answers how many were due."""
+    with connection.transaction():
+        rows = connection.execute(DUE, (LARGEST_BATCH,)).fetchall()
+        if not rows:
+            return 0
+        slots: list[tuple[object, ...]] = []
+        advanced: list[tuple[int, datetime | None]] = []
+        for schedule_id, rule, anchor_at, next_at, now, scenario_id, workspace_id, version_id in rows:
+            due, following = slots_of(rule, anchor_at, next_at, now)
+            advanced.append((schedule_id, following))
+            for slot_at in due:
+                given = safe_json.dumps({"scheduled_for": stamp(slot_at), "body": {}}).decode()
+                slots.append((schedule_id, slot_at, uuid7(), workspace_id, scenario_id, version_id, given))
+        if slots:
+            connection.execute(FIRE, as_columns(slots))
+        connection.execute(ADVANCE, as_columns(advanced))
+    return len(rows)
+
+
+def slots_of(
+    rule: Json, anchor_at: datetime, next_at: datetime, now: datetime
+) -> tuple[list[datetime], datetime | None]:
+    """Which slots to run now, and the next one. A rule that cannot be read any more stops, and says so in the log."""
+    try:
+        return schedules.due(schedules.parse(rule, "UTC"), next_at, now, anchor_at)
+    except InvalidInput as error:
+        log.error("a schedule was stopped: %s", error.errors)
+        return [], None
+
+
+def as_columns(rows: list[tuple[object, ...]] | list[tuple[int, datetime | None]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,101 @@
+"""«Test step»: executes one step of a draft, on results that are given, remembered from earlier tests, or samples."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from accounts.access import Actor
+from accounts.roles import Role
+from actions import registry
+from lib import safe_json
+from lib.errors import InvalidInput, Json, UserError
+from lib.ids import uuid7
+from scenarios import triggers
+from scenarios.document import Document, Step, parse
+from scenarios.engine import Attempt
+from scenarios.models import Scenario
+from scenarios.performing import StepPerformer
+from scenarios.plans import Plan, compiled
+
+LARGEST_SAMPLE = 200_000  # bytes of JSON
+
+
+def try_step(
+    actor: Actor, scenario: Scenario, key: str, *, results: Mapping[str, Json] | None = None, send: bool = True
+) -> dict[str, Any]:
+    """{"status", "inputs", "request", "result" | "error", "took_ms"}; the error as it is stored.
+
+    `send=False` stops before anything leaves. Raises UserError `no_such_step`. A success is kept as a sample.
+    """
+    actor.require(Role.EDITOR)
+    document = parse(scenario.document)
+    step = document.step(key)
+    if step is None:
+        there = ", ".join(step.key for _, step in document.walk())
+        raise UserError("no_such_step", params={"name": key, "there": there})
+    known = {**samples(scenario, document), **(results or {})}
+    answer = attempt(scenario, document, step, known, send=send)
+    if send and "result" in answer:
+        keep_sample(scenario, key, answer["result"])
+    return answer
+
+
+def attempt(
+    scenario: Scenario, document: Document, step: Step, known: Mapping[str, Json], *, send: bool
+) -> dict[str, Any]:
+    started = time.monotonic()
+    answer: dict[str, Any] = {"status": "failed", "inputs": None, "request": None}
+    try:
+        performer = performer_of(scenario, document, step)
+        prepared = performer.prepare(step, names(scenario, document, known), None)
+        answer["inputs"] = prepared.inputs
+        action = registry.get(step.action).clean(prepared.inputs)
+        answer["request"] = performer.preview(step, action, step.key)
+        if not send:
+            answer["status"] = "succeeded"
+        else:
+            performed = prepared.perform(Attempt(step.key, 1, repeated=False))
+            if performed.error is not None:
+                raise performed.error
+            answer |= {"status": "succeeded", "result": performed.result}
+    except UserError as error:
+        answer["error"] = {**error.as_json(), "path": step.key}
+        if isinstance(error, InvalidInput):
+            answer["error"]["errors"] = error.errors
+    answer["took_ms"] = round((time.monotonic() - started) * 1000)
+    return answer
+
+
+def names(scenario: Scenario, document: Document, known: Mapping[str, Json]) -> dict[str, Json]:
+    """The names that a step's expressions see in a test."""
+    facts = {"id": "test", "key": "test", "started_at": "", "scenario": scenario.public_id}
+    trigger = known.get(document.trigger.key)
+    return {**triggers.names(document, trigger, facts), **known}
+
+
+def samples(scenario: Scenario, document: Document) -> dict[str, Json]:
+    """What is known of earlier results: step key → value. The trigger always has one."""
+    kind = triggers.TRIGGERS.get(document.trigger.type)
+    return {document.trigger.key: kind.sample if kind else {}, **scenario.samples}
+
+
+def performer_of(scenario: Scenario, document: Document, step: Step) -> StepPerformer:
+    # Each test is a run of its own to whoever sees it: a keyed step tested twice acts twice, as the person expects.
+    run = uuid7().hex
+    return StepPerformer(
+        plan=Plan(document, {step.key: compiled(step)}, replies=False),
+        workspace_id=scenario.workspace_id,
+        run_id=run,
+        run_key=run,
+        timezone=document.settings.timezone or scenario.workspace.timezone,
+    )
+
+
+def keep_sample(scenario: Scenario, key: str, result: Json) -> None:
+    """Remember a result for pickers and previews; too large a one is not kept."""
+    stored = safe_json.storable(result)
+    if len(safe_json.dumps(stored)) > LARGEST_SAMPLE:
+        return
+    samples = {**Scenario.objects.values_list("samples", flat=True).get(pk=scenario.pk), key: stored}
+    Scenario.objects.filter(pk=scenario.pk).update(samples=samples)
+    scenario.samples = samples

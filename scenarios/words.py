@@ -1,0 +1,61 @@
+"""The errors of scenarios and runs in words: what happened, and what to do."""
+
+from lib.errors import Words, register
+from lib.errors import gettext_noop as _
+
+register(
+    {
+        "invalid_document": Words(_("The scenario has mistakes."), _("Mend the places listed and save again.")),
+        "invalid_document.unknown_key": Words(_("There is no “{name}” here."), _("It may be one of: {there}.")),
+        "invalid_document.missing_key": Words(_("“{name}” is missing.")),
+        "invalid_document.not_a_list": Words(_("This must be a list.")),
+        "invalid_document.not_an_object": Words(_("This must be an object with names and values.")),
+        "invalid_document.not_a_text": Words(_("This must be a text.")),
+        "invalid_document.not_a_number": Words(_("This must be a number from {least} to {most}.")),
+        "invalid_document.not_one_of": Words(_("This must be one of: {there}.")),
+        "invalid_document.too_many_steps": Words(_("A scenario has at most {most} steps."), _("Split it in two.")),
+        "invalid_document.bad_key": Words(
+            _("“{name}” cannot be a step's key."), _("A key begins with a small letter; letters, digits and _ follow.")
+        ),
+        "invalid_document.repeated_key": Words(_("The key “{name}” is taken by another step.")),
+        "invalid_document.reserved_key": Words(_("The name “{name}” has a meaning of its own.")),
+        "invalid_document.unknown_action": Words(_("There is no action “{name}”.")),
+        "invalid_document.unknown_trigger": Words(_("There is no trigger “{name}”."), _("It may be one of: {there}.")),
+        "invalid_document.unknown_connection": Words(
+            _("There is no connection “{name}” in this workspace."), _("Choose another one, or make it first.")
+        ),
+        "invalid_document.connection_needed": Words(_("This step needs a connection."), _("Choose one.")),
+        "invalid_document.connection_unused": Words(_("This step takes no connection.")),
+        "invalid_document.not_before": Words(
+            _("“{name}” is not a step before this one."), _("A step sees the results of the steps above it: {there}.")
+        ),
+        "invalid_document.wrong_trigger": Words(_("This step works only under the trigger “{there}”.")),
+        "invalid_document.unknown_timezone": Words(
+            _("There is no time zone “{name}”."), _("Zones are named like Europe/Moscow.")
+        ),
+        "unknown_outcome": Words(
+            _("Nobody knows whether this step had its effect: the request may have arrived, its answer did not."),
+            _("Look at the service, then choose: consider it done, or send it again."),
+        ),
+        "poison": Words(
+            _("The run took its worker down {attempts} times and was stopped."),
+            _("The scenario is paused. Look at the last step that began; a very large value is the usual cause."),
+        ),
+        "deadline": Words(_("The run took longer than it may."), _("Split the scenario, or run it again.")),
+        "cancelled": Words(_("The run was cancelled.")),
+        "internal": Words(
+            _("Something went wrong on our side."), _("It has been recorded. Try again; if it stays, tell us the run.")
+        ),
+        "run_ended": Words(_("The run has ended already."), _("Its page shows how.")),
+        "not_under_review": Words(_("This run does not wait for a decision.")),
+        "not_published": Words(_("The scenario has not been published yet."), _("Publish it first.")),
+        "stale_revision": Words(
+            _("Somebody has changed the scenario in the meantime."), _("Load it anew and repeat your change.")
+        ),
+        "no_such_step": Words(_("There is no step “{name}”."), _("It may be one of: {there}.")),
+        "unsupported_trigger": Words(_("A scenario with this trigger cannot be switched on.")),
+        "over_limit": Words(
+            _("Too many runs of this workspace are waiting."), _("Send it again after the time in Retry-After.")
+        ),
+    }
+)
