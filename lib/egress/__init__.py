@@ -1,0 +1,8 @@
+"""Everything that leaves the installation leaves through here, under one policy: see ARCHITECTURE.md, SECURITY.md c."""
+
+from lib.egress.adapter import Adapter, session
+from lib.egress.messages import Request, Response
+from lib.egress.policy import Policy, check_url, configure
+from lib.egress.sending import send
+
+__all__ = ["Adapter", "Policy", "Request", "Response", "check_url", "configure", "send", "session"]
