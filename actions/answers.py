@@ -45,7 +45,7 @@ register(
             _("The service has a fault of its own ({status}): {message}"),
             _("This usually passes. Run the scenario again later, or set more attempts for the step."),
         ),
-        "rate_limited.upstream": Words(
+        "rate_limited": Words(
             _("The service asks to slow down ({status}): {message}"),
             _("Run the scenario less often, or put a delay before this step."),
         ),
@@ -87,7 +87,7 @@ def refusal_of(response: "egress.Response", effect: Effect, *, message: str = ""
     params = {"status": status, "message": message or message_of(response)}
     wait_s = retry_after_s(response)
     if status == 429:
-        return UserError("rate_limited", "upstream", params=params, retry=True, retry_after_s=wait_s)
+        return UserError("rate_limited", params=params, retry=True, retry_after_s=wait_s)
     reason = REASONS.get(status, "server" if status >= 500 else "")
     definite = status in NOT_CARRIED_OUT or (status == 503 and wait_s is not None)
     temporary = definite or (status >= 500 and status not in NEVER_TEMPORARY)

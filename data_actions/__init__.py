@@ -1,0 +1,1 @@
+"""Steps that work on data alone: nothing leaves the installation."""
