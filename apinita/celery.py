@@ -6,15 +6,20 @@ acknowledged at once, carry no payload, and no result is kept: losing or doublin
 
 import os
 import threading
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.conf import settings
 
 from apinita import environment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "apinita.settings")
+
+# Its reason, running what a pickled message says, does not hold here: messages are JSON and carry nothing.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 STOP_WITHIN_S = 25
 GONE_WITHIN_S = 30

@@ -141,7 +141,6 @@ TIME_ZONE = environment.text("APINITA_TIME_ZONE", "Europe/Moscow")
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA / "static"
 STATICFILES_DIRS = [ROOT / "static"]
 WHITENOISE_USE_FINDERS = True  # served from static/ as it is: a fresh clone needs no collectstatic
 WHITENOISE_AUTOREFRESH = DEBUG

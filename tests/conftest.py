@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import django
 import pytest
 
 from apinita import embedded
@@ -30,6 +31,8 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop lives in the 
 if OWN_SERVERS:
     os.environ["DATABASE_URL"] = embedded.database_url(DATA)
     os.environ["REDIS_URL"] = embedded.redis_url(DATA)
+
+django.setup()  # with the environment from above, before the plugins below import any model
 
 pytest_plugins = ["tests.processes", "tests.browser"]
 if find_spec("tests.people"):

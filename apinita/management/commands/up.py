@@ -145,7 +145,7 @@ class Start:
         web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", self.host, "--port", str(self.port)]
         web += ["--workers", str(self.options["web"]), "--blocking-threads", str(WEB_THREADS), "--no-ws"]
         web += ["--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "5"]
-        web += ["--log-level", "warning", "--no-access-log", "apinita.wsgi:application"]
+        web += ["--log-level", "error", "--no-access-log", "apinita.wsgi:application"]
         parts = [self.part("web", web, self.web_answers, grace_s=8)]
         for number in range(1, self.options["workers"] + 1):
             worker = [sys.executable, "-m", "celery", "--quiet", "-A", "apinita", "worker", "-P", "threads", "-c", "4"]
