@@ -112,7 +112,7 @@ WORDS = {
         gettext_noop("Only gzip and deflate can be unpacked, one of them at a time."),
     ),
     "upstream_invalid.not_json": Words(
-        gettext_noop("The answer of {host} is not JSON: {why}."), gettext_noop("Check the address of the request.")
+        gettext_noop("The answer of {host} is not JSON."), gettext_noop("Check the address of the request.")
     ),
     "upstream_invalid.redirects": Words(
         gettext_noop("{host} redirects further and further, or to an address that cannot be read."),

@@ -322,7 +322,7 @@ def test_a_name_is_looked_up_once_for_each_connection_and_every_answer_checked()
 
 
 def test_a_dead_name_server_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lib.egress.connection.LOOKUP_S", 0.5)
+    monkeypatch.setattr("lib.egress.connection.LOOKUP_S", 1.0)
     release = threading.Event()
 
     def resolver(host: str) -> list[str]:
@@ -345,7 +345,7 @@ def test_a_dead_name_server_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch
             thread.start()
         started = time.monotonic()
         assert send(f"http://good.example:{server.port}/", pool="other", policy=policy).status == 200
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 1
         for thread in threads:
             thread.join(3)
         assert {kind(error) for error in errors} == {("host_not_found", "timeout", False)}
@@ -383,7 +383,7 @@ def test_a_dripping_server_is_left_at_the_deadline(part: str) -> None:
     with Server(drip) as server:
         started = time.monotonic()
         error = failure(server.url, "POST", timeout_s=1)
-        assert 0.9 < time.monotonic() - started < 1.5
+        assert 0.9 < time.monotonic() - started < 2
     assert kind(error) == ("upstream_timeout", "", True)
     assert (error.retry, error.params["seconds"]) == (True, 1)
 
@@ -392,7 +392,7 @@ def test_a_server_that_never_reads_is_left_at_the_deadline() -> None:
     with Server(lambda talk: server.stop.wait(5) and None) as server:
         started = time.monotonic()
         error = failure(server.url, "POST", timeout_s=0.5, body=b"x" * 20_000_000)
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 2
     assert kind(error) == ("upstream_timeout", "", True)
 
 
