@@ -34,7 +34,7 @@ def send(name: str, to: str, language: str | None, values: dict[str, Any]) -> No
     mail server nor the time of the answer (is there such an account?) reaches the visitor."""
     with translation.override(language or translation.get_language()):
         subject, _, text = render_to_string(f"accounts/letters/{name}.txt", values).strip().partition("\n")
-    letter = EmailMessage(subject.strip(), text.strip() + "\n", to=[to])
+    letter = EmailMessage(" ".join(subject.split()), text.strip() + "\n", to=[to])
     threading.Thread(target=deliver, args=(letter,), name="letter").start()
 
 
