@@ -39,6 +39,8 @@ class App:
     def respond(self, request: Request) -> Response:
         if request.path.startswith("/_control/"):
             return control(self.state, request)
+        if request.path == "/favicon.ico":  # browsers ask of their own accord: nobody's request
+            return Response(204)
         exchange = self.state.journal.add(request)
         self.state.trouble.wait(request)
         fault = self.state.trouble.take(request)

@@ -28,6 +28,7 @@ class Disk:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "sandbox.sqlite3"
+        self.is_closed = False  # a request that is cut off by the end writes nothing any more
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
@@ -66,6 +67,7 @@ class Disk:
 
     def close(self) -> None:
         self.connection.close()
+        self.is_closed = True
 
 
 class Table(Generic[T]):
@@ -83,17 +85,18 @@ class Table(Generic[T]):
 
     def put(self, key: str, row: T) -> T:
         self.by_key[key] = row
-        if self.disk is not None:
+        if self.disk is not None and not self.disk.is_closed:
             self.disk.put(self.name, key, asdict(row))
         return row
 
     def remove(self, key: str) -> None:
-        if self.by_key.pop(key, None) is not None and self.disk is not None:
+        is_there = self.by_key.pop(key, None) is not None
+        if is_there and self.disk is not None and not self.disk.is_closed:
             self.disk.remove(self.name, key)
 
     def clear(self) -> None:
         self.by_key.clear()
-        if self.disk is not None:
+        if self.disk is not None and not self.disk.is_closed:
             self.disk.clear(self.name)
 
     def rows(self) -> list[T]:

@@ -8,11 +8,11 @@ from uuid import uuid4
 
 from sandbox.calendar.errors import ApiError, invalid, not_found
 from sandbox.calendar.resource import READ_ONLY, check_id, clean
+from sandbox.calendar.times import same_when
 from sandbox.messages import Json
 from sandbox.store import Calendar, Event, Store
 
 BASE32HEX = "abcdefghijklmnopqrstuv0123456789"
-RESCHEDULING = ("start", "end", "recurrence", "location")  # a change of these raises the sequence number, RFC 5546
 
 
 def insert(store: Store, calendar: Calendar, body: Json, query: Mapping[str, Any]) -> Event:
@@ -54,8 +54,7 @@ def update(store: Store, event: Event, body: Json, query: Mapping[str, Any]) -> 
         raise invalid("Invalid sequence value.")
     status = resource.pop("status", "confirmed")
     resource = with_conference(resource | kept, query, before=event.resource)
-    is_rescheduled = any(resource.get(name) != event.resource.get(name) for name in RESCHEDULING)
-    if is_rescheduled and sequence == event.sequence:
+    if sequence == event.sequence and is_rescheduled(event.resource, resource):
         sequence += 1
     return store.put_event(replace(event, resource=resource, updated_us=store.tick(), sequence=sequence, status=status))
 
@@ -84,6 +83,13 @@ def merge(before: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
         else:
             merged[name] = value
     return {name: value for name, value in merged.items() if name not in READ_ONLY}
+
+
+def is_rescheduled(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """A new time, rule or place raises the sequence number, RFC 5546 §2.1.4; other words for it do not."""
+    if any(before.get(name) != after.get(name) for name in ("recurrence", "location")):
+        return True
+    return not all(same_when(before[side], after[side]) for side in ("start", "end"))
 
 
 def delete(store: Store, event: Event) -> None:

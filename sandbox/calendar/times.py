@@ -111,6 +111,14 @@ def missing_zone(side: str) -> ApiError:
     return invalid(f"Missing time zone definition for {side} time.", reason="required")
 
 
+def same_when(one: When, other: When) -> bool:
+    """The same day, or the same moment; a zone that is named on one side only does not count."""
+    if "date" in one or "date" in other:
+        return one.get("date") == other.get("date")
+    zones = {when["timeZone"] for when in (one, other) if "timeZone" in when}
+    return len(zones) < 2 and datetime.fromisoformat(one["dateTime"]) == datetime.fromisoformat(other["dateTime"])
+
+
 def instant(when: When, zone: ZoneInfo) -> datetime:
     """The moment in UTC; an all-day date begins at midnight of the zone."""
     if "date" in when:
