@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from apinita.cabinet.marks import Text
 from apinita.cabinet.statuses import run_look
 
-MINIRAIL_STEP, MINIRAIL_MOST = 14, 12
+MINIRAIL_STEP, MINIRAIL_MOST, MINIRAIL_WIDTH = 14, 12, 104
 TICK_STEP, TICKS_WIDTH = 5.5, 132
 DOT_CLASSES = {"err": "m--err", "warn": "m--warn", "run": "m--run", "line": "m--todo", "plain": "m--todo"}
 TICK_SHAPES = {"err": (" t--err", 3, 14), "warn": (" t--warn", 3, 14), "ok": ("", 5, 10)}  # class, y, height
@@ -41,9 +41,9 @@ def minirail(statuses: Iterable[str]) -> SafeString:
         ((DOT_CLASSES.get(kind, ""), 5 + place * MINIRAIL_STEP) for place, kind in enumerate(kinds)),
     )
     return format_html(
-        '<svg class="minirail" viewBox="0 0 {} 12" width="{}" height="12" role="img" aria-label="{}">'
+        '<svg class="minirail" viewBox="0 0 {} 12" preserveAspectRatio="xMinYMid" role="img" aria-label="{}">'
         '<line x1="5" x2="{}" y1="6" y2="6"/>{}</svg>',
-        end + 5, end + 5, label, end, dots,
+        max(end + 5, MINIRAIL_WIDTH), label, end, dots,
     )  # fmt: skip
 
 

@@ -10,8 +10,6 @@ from django.utils.translation import gettext as _
 
 from apinita.cabinet.marks import Text, icon
 
-CHOICE_LISTS = (forms.RadioSelect, forms.CheckboxSelectMultiple)
-
 
 def field(
     bound: BoundField,
@@ -26,7 +24,7 @@ def field(
     """The context of parts/field.html. `optional` defaults to what the form field says; `mono` is for codes."""
     widget = bound.field.widget
     hint = bound.help_text if hint is None else hint
-    many = isinstance(widget, CHOICE_LISTS)
+    many = isinstance(widget, forms.RadioSelect)  # forms.CheckboxSelectMultiple is its subclass
     single = isinstance(widget, forms.CheckboxInput)
     id_ = bound.id_for_label or bound.auto_id
     return {
@@ -39,7 +37,7 @@ def field(
         "optional": (not bound.field.required and not single) if optional is None else optional,
         "errors": bound.errors,
         "layout": "options" if many else "check" if single else "control",
-        "option_kind": "radio" if isinstance(widget, forms.RadioSelect) else "checkbox",
+        "option_kind": "checkbox" if isinstance(widget, forms.CheckboxSelectMultiple) else "radio",
         "is_switch": widget.attrs.get("role") == "switch",
         "control": "" if many else control(bound, mono=mono, hint=bool(hint)),
     }
@@ -56,7 +54,7 @@ def control(bound: BoundField, *, mono: bool = False, hint: bool = False) -> Saf
     if bound.errors:
         attrs["aria-invalid"] = "true"
     if isinstance(widget, forms.Textarea):
-        attrs |= {"data-autosize": True, "rows": widget.attrs.get("rows", 3)}
+        attrs["data-autosize"] = True
         if widget.attrs.get("rows") == "10":  # Django's default, too tall for our forms
             attrs["rows"] = 3
     html = bound.as_widget(attrs=attrs)

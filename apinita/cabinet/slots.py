@@ -7,7 +7,6 @@ from django.template import Context, Library, Node, NodeList, TemplateSyntaxErro
 from django.template.base import FilterExpression, Parser, Token
 from django.utils.safestring import SafeString
 
-
 Values = dict[str, Any]
 
 

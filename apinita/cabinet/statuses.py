@@ -29,7 +29,7 @@ CONNECTION_LOOKS = {
     "new": Look("line", "circle-dashed", _("Not finished")),
     "connected": Look("ok", "circle-check", _("Connected")),
     "needs_reauthorization": Look("err", "unlink-2", _("Reconnect needed")),
-    "misconfigured": Look("err", "circle-x", _("Check failed")),
+    "misconfigured": Look("err", "circle-x", _("Check the settings")),
 }
 
 

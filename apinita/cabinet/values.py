@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apinita.cabinet.instants import offset_label
+from apinita.cabinet.instants import Instant, offset_label
 from apinita.cabinet.json_tree import visible
 from apinita.cabinet.marks import Text
 
@@ -120,13 +120,15 @@ def datetime_field(
 ) -> dict[str, Any]:
     """The context of parts/datetime_field.html. `zone` is the one chosen at first: the scenario's."""
     text = as_template(value)
+    at = _parsed(text)
     here = zone or timezone.get_current_timezone_name()
     now = timezone.now()
     names = list(dict.fromkeys([here, *zones]))
     return {
         "name": name, "value": text, "label": label, "id": id or f"id_{name}", "hint": hint, "error": error,
         "optional": optional, "preview_url": preview_url, "picker": picker, "instant_url": instant_url,
-        "mode": "data" if "{{" in text or "<<" in text else "clock", "local": _local(text, here), "zone": here,
+        "mode": "clock" if at or not text else "data" if "{{" in text or "<<" in text else "raw",
+        "instant": at and Instant(at), "local": _local(at, here) if at else "", "zone": here,
         "zones": [(zone, f"{zone.split('/')[-1].replace('_', ' ')}, {offset_label(zone, now=now)}") for zone in names],
     }  # fmt: skip
 
@@ -149,12 +151,15 @@ def short(value: Any) -> str:
     return text if len(text) <= SHORT_CHARS else f"{text[:SHORT_CHARS]}…"
 
 
-def _local(text: str, zone: str) -> str:
-    """An RFC 3339 text as what <input type=datetime-local> takes, in the zone; empty when it is not one."""
+def _parsed(text: str) -> datetime | None:
+    """An RFC 3339 text as a moment; None where it is something else, an expression say."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        return ""
-    if at.tzinfo is not None:
-        at = at.astimezone(ZoneInfo(zone))
-    return at.replace(tzinfo=None).isoformat(timespec="minutes")
+        return None
+    return at if at.tzinfo is not None else None
+
+
+def _local(at: datetime, zone: str) -> str:
+    """What <input type=datetime-local> takes."""
+    return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None).isoformat(timespec="minutes")

@@ -36,7 +36,7 @@ function insert(option) {
   const { field, input, at, eaten } = target;
   close({ restore: false });
   if (field.matches('pill-box')) { field.insert(option.dataset.expr, input && { input, at, eaten }); return; }
-  const end = at ?? field.selectionEnd;
+  const end = at ?? field.value.length;
   field.setRangeText(`{{ ${option.dataset.expr} }}`, end - eaten, end, 'end');
   field.focus();
   field.dispatchEvent(new Event('input', { bubbles: true }));

@@ -1,6 +1,7 @@
 // <pill-box>: a template text as a row of inputs and chips. The named input inside holds the true value;
 // without scripts that input is the field.
 import { hasStatements, look, split } from './expressions.js';
+import { walk } from './pill-walk.js';
 
 const texts = (box) => [...box.querySelectorAll('.pillbox__text')];
 
@@ -11,7 +12,7 @@ class PillBox extends HTMLElement {
     this.add = this.querySelector('.pillbox__add');
     this.add.hidden = false;
     this.label = this.raw.id ? document.querySelector(`label[for="${CSS.escape(this.raw.id)}"]`) : null;
-    this.addEventListener('keydown', (event) => this.walk(event));
+    this.addEventListener('keydown', (event) => walk(this, event));
     this.addEventListener('pointerdown', (event) => {
       if (event.target === this) { event.preventDefault(); texts(this).at(-1)?.focus(); }
     });
@@ -52,9 +53,9 @@ class PillBox extends HTMLElement {
     Object.assign(chip, { type: 'button', className: `pill k-${kind}${state && ` pill--${state}`}`, title: expression });
     chip.dataset.source = source;
     const words = state === 'broken' ? this.dataset.brokenWord : from ? this.dataset.valueWord : '{label}';
-    chip.setAttribute('aria-label', words.replace('{label}', `${label} ${tail}`.trim()).replace('{source}', from));
+    chip.setAttribute('aria-label', words.replace('{label}', `${number} ${label} ${tail}`.trim()).replace('{source}', from));
     for (const [css, text] of [['pill__n', number], ['pill__label', label], ['pill__fn', tail]]) {
-      if (text) chip.append(Object.assign(document.createElement('span'), { className: css, textContent: text }));
+      if (text) chip.append(Object.assign(document.createElement('span'), { className: css, textContent: text }), ' ');
     }
     return chip;
   }
@@ -73,39 +74,6 @@ class PillBox extends HTMLElement {
     texts(this).forEach((input) => { input.size = Math.max(1, input.value.length); });
     this.raw.value = this.parts.map((part) => part.dataset.source ?? part.value).join('');
     this.raw.dispatchEvent(new Event('input', { bubbles: true }));
-  }
-
-  walk(event) {
-    const { target, key } = event;
-    const place = this.parts.indexOf(target);
-    if (place < 0) return;
-    const atStart = target.selectionStart === 0 && target.selectionEnd === 0;
-    const atEnd = target.selectionStart === target.value?.length;
-    const isChip = target.matches('.pill');
-    if (isChip && (key === 'Backspace' || key === 'Delete')) this.remove_(target);
-    else if (key === 'ArrowLeft' && (isChip || atStart)) this.go(place - 1, true);
-    else if (key === 'ArrowRight' && (isChip || atEnd)) this.go(place + 1, false);
-    else if (key === 'Backspace' && atStart) this.go(place - 1, true);
-    else return;
-    event.preventDefault();
-  }
-
-  go(place, toEnd) {
-    const part = this.parts[place];
-    part?.focus();
-    if (part?.matches('input')) part.setSelectionRange(toEnd ? part.value.length : 0, toEnd ? part.value.length : 0);
-  }
-
-  // The texts on both sides of a removed chip become one.
-  remove_(chip) {
-    const [left, right] = [chip.previousElementSibling, chip.nextElementSibling];
-    const caret = left.value.length;
-    left.value += right.value;
-    right.remove();
-    chip.remove();
-    left.focus();
-    left.setSelectionRange(caret, caret);
-    this.sync();
   }
 }
 

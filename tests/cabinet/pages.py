@@ -1,6 +1,5 @@
-"""The addresses that the shell names, and pages with every part: what the shell is looked at with, without a database."""
+"""The addresses that the shell names, and pages with every part, to look at without a database."""
 
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,10 +67,14 @@ def parts(request: HttpRequest) -> HttpResponse:
     form = Form({"name": "", "kind": "b", "mode": "x", "mode2": "x", "days": ["2"]} if "bad" in request.GET else None)
     return render(request, "parts.html", {
         "title_value": "Занятие: {{ s3.item.summary }} · {{ s1.body.summary | upper }}",
-        "gone_value": "{{ s9.x }} {{ now() }}", "note_value": "{% if x %}a{% endif %}", "end_value": "{{ s3.item.start }}",
+        "gone_value": "{{ s9.x }} {{ now() }}", "note_value": "{% if x %}a{% endif %}",
+        "end_value": "{{ s3.item.start }}",
         "form": form, "groups": GROUPS, "data": DATA, "now": timezone.now(),
         "pairs": {"Needs": "Calendar ID", "Gives": "24 fields"},
-        "options": [{"value": "all", "label": "All", "url": "?", "count": 7}, {"value": "err", "label": "Failed", "url": "?s=failed"}],
+        "options": [
+            {"value": "all", "label": "All", "url": "?", "count": 7},
+            {"value": "err", "label": "Failed", "url": "?s=x"},
+        ],
         "rail": ["succeeded", "succeeded", "failed", "waiting", "queued"],
         "run_statuses": ["queued", "running", "waiting", "succeeded", "failed", "cancelled", "needs_review", "skipped"],
         "connection_statuses": ["new", "connected", "needs_reauthorization", "misconfigured"],
@@ -102,7 +105,6 @@ def at(*names: str) -> list[Any]:
     return [path(f"{name}/", nothing, name=name) for name in names]
 
 
-FIXED = datetime(2026, 11, 23, 11, 6, tzinfo=UTC)
 urlpatterns = [
     path("", nothing, name="dashboard"),
     path("scenarios/", include((at("list"), "scenarios"))),

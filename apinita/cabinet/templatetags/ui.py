@@ -1,6 +1,6 @@
 """{% load ui %}: the parts that every page is made of. docs/ui.md shows each of them in use."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django import template
@@ -16,17 +16,20 @@ from apinita.cabinet.slots import slotted
 
 register = template.Library()
 
-for mark in (marks.icon, marks.tile, marks.badge, marks.run_status, marks.connection_status, marks.kbd, marks.pill):
-    register.simple_tag(mark)
-for figure in (figures.meter, figures.minirail, figures.ticks, json_tree.json_view, moments.when):
-    register.simple_tag(figure)
-for words in (moments.moment, moments.clock, moments.day, moments.ago, moments.duration, moments.duration_ms):
-    register.filter(words)
-for words in (moments.number, moments.percent, marks.initials):
+TAGS: tuple[Callable[..., Any], ...] = (
+    marks.icon, marks.tile, marks.badge, marks.run_status, marks.connection_status, marks.kbd, marks.pill,
+    figures.meter, figures.minirail, figures.ticks, json_tree.json_view, moments.when,
+    form_fields.control, url_or_empty,
+)  # fmt: skip
+FILTERS: tuple[Callable[..., Any], ...] = (
+    moments.moment, moments.clock, moments.day, moments.ago, moments.duration, moments.duration_ms,
+    moments.number, moments.percent, marks.initials,
+)  # fmt: skip
+for tag in TAGS:
+    register.simple_tag(tag)
+for words in FILTERS:
     register.filter(words)
 register.filter("visible", stringfilter(json_tree.visible))
-register.simple_tag(url_or_empty)
-register.simple_tag(form_fields.control)
 
 register.inclusion_tag("parts/field.html", name="field")(form_fields.field)
 register.inclusion_tag("parts/value_field.html", name="value_field")(values.value_field)
@@ -49,16 +52,17 @@ slotted(
 )  # fmt: skip
 slotted(register, "callout", "parts/callout.html", args=("kind",), slots=("actions",), icon="", title="", role="")
 slotted(register, "oops", "parts/oops.html", args=("title",), slots=("actions", "raw"), hint="", raw_title="")
-slotted(register, "empty", "parts/empty.html", args=("title",), slots=("actions",), art="scenario", level=2)
+slotted(register, "empty_state", "parts/empty.html", args=("title",), slots=("actions",), art="scenario", level=2)
 slotted(register, "dialog", "parts/dialog.html", args=("id", "title"), slots=("actions",), size="sm")
 slotted(register, "confirm", "parts/confirm.html", args=("title",), action="", verb="", cancel="", danger=True)
 slotted(
-    register, "fold", "parts/fold.html", args=("title",), slots=("mark", "end"), summary="", open=False, group="", id="",
+    register, "fold", "parts/fold.html", args=("title",), slots=("mark", "end"),
+    summary="", open=False, group="", id="",
 )  # fmt: skip
 slotted(register, "menu", "parts/menu.html", args=("label",), icon="ellipsis", up=False, size="sm")
 slotted(
-    register, "step", "parts/step.html", args=("title",), number="", sub="", kind="action", icon="", letters="", href="",
-    target="", push="", state="", state_kind="ok", current=False, variant="", id="", level=3,
+    register, "step", "parts/step.html", args=("title",), number="", sub="", kind="action", icon="", letters="",
+    href="", target="", push="", state="", state_kind="ok", current=False, variant="", id="", level=3,
 )  # fmt: skip
 
 
