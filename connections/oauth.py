@@ -1,0 +1,299 @@
+"""The authorization code flow: begin it, and finish it once, in the browser that began it (SECURITY.md e).
+
+The redirect URI is one value per connection, used verbatim in both requests. `state` and PKCE are ours, whether or not
+the templates think of them.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts import vault
+from accounts.models import User
+from connections import account, conversation, events, refresh, tokens
+from connections.answers import Answer
+from connections.config import Config, OAuthConfig
+from connections.conversation import TokenRequest
+from connections.hosts import require_own
+from connections.models import AuthorizationFlow, Connection
+from connections.rendering import Names, host_of, one_time_state, render_address, render_pairs, render_text_pairs
+from connections.tokens import Tokens
+from lib import safe_json
+from lib.errors import InvalidInput, Json, UserError, gettext_noop
+
+LIFE = timedelta(minutes=10)
+FLOWS = AuthorizationFlow._meta.db_table
+KEPT_OF_CALLBACK = 2000  # characters of a parameter
+PERSON_REFUSED = frozenset(
+    {"access_denied", "user_denied", "consent_required", "interaction_required", "login_required"}
+)
+NEEDED = gettext_noop("Fill this in first.")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Where to send the person; None where no person is needed. `nonce` goes into the browser's cookie."""
+
+    url: str | None
+    nonce: str | None = None
+
+
+class BadState(UserError):
+    """The callback matches no authorization that is under way: unknown, used, too old, or another browser's."""
+
+    def __init__(self) -> None:
+        super().__init__("bad_state")
+
+
+def redirect_uri(connection: Connection) -> str:
+    """Field 16."""
+    return f"{settings.PUBLIC_URL}/connections/{connection.public_id}/callback/"
+
+
+def begin(connection: Connection, *, user: User | None, browser: str | None = None, in_browser: bool) -> Begun:
+    """Begin an authorization; with client credentials, get the token at once.
+
+    `in_browser`: begun in the cabinet, to be finished in the same browser; `browser` is the nonce that it has.
+    Raises UserError authorization_unsupported, InvalidInput for fields without which it cannot begin, token_refused.
+    """
+    config = tokens.config(connection)
+    if not isinstance(config, OAuthConfig):
+        raise UserError("authorization_unsupported")
+    require_filled(connection, config)
+    if config.is_for_client:
+        refresh.renewed(connection, seen=connection.token_version, by_hand=True)
+        return Begun(None)
+    state, verifier = one_time_state(), secrets.token_urlsafe(48)
+    nonce = (browser or secrets.token_urlsafe(24)) if in_browser else None
+    url = authorization_url(connection, config, state=state, verifier=verifier)
+    now = timezone.now()
+    AuthorizationFlow.objects.filter(connection=connection, expires_at__lt=now).delete()
+    AuthorizationFlow.objects.create(
+        connection=connection,
+        state_digest=digest(state),
+        browser_digest=digest(nonce) if nonce else None,
+        user=user,
+        verifier=vault.seal(verifier.encode(), **verifier_place(connection, state)),
+        redirect_uri=redirect_uri(connection),
+        config_digest=config_digest(connection, config),
+        expires_at=now + LIFE,
+    )
+    return Begun(url, nonce)
+
+
+def require_filled(connection: Connection, config: OAuthConfig) -> None:
+    needed = ["client_id", "token_url"] + ([] if config.is_for_client else ["authorization_url"])
+    if missing := [name for name in needed if not getattr(config, name)]:
+        raise InvalidInput({name: [NEEDED] for name in missing})
+
+
+def authorization_url(connection: Connection, config: OAuthConfig, *, state: str, verifier: str) -> str:
+    """The address that the person is sent to, with what the template leaves out."""
+    names = {
+        "client_id": config.client_id,
+        "redirect_uri": redirect_uri(connection),
+        "scope": config.scope,
+        "state": state,
+        "code_challenge": challenge_of(verifier),
+    }
+    return completed(render_address(config.authorization_url, names), names, with_pkce=config.use_pkce)
+
+
+def completed(url: str, names: Mapping[str, str], *, with_pkce: bool) -> str:
+    """A bare address gets the standard's parameters; every one gets our `state`, and PKCE where it is wanted."""
+    parts = urlsplit(url)
+    pairs = [pair for pair in parts.query.split("&") if pair]
+    present = {name_of(pair) for pair in pairs}
+    added: dict[str, str] = {}
+    if not pairs:
+        added = {"response_type": "code", "client_id": names["client_id"], "redirect_uri": names["redirect_uri"]}
+        added |= {"scope": names["scope"]} if names["scope"] else {}
+    if names["state"] not in [value for name, value in parse_qsl(parts.query) if name == "state"]:
+        # A fixed or random state of the template's own would match nothing in our books.
+        pairs = [pair for pair in pairs if name_of(pair) != "state"]
+        added["state"] = names["state"]
+    if with_pkce and "code_challenge" not in present:
+        added |= {"code_challenge": names["code_challenge"], "code_challenge_method": "S256"}
+    elif "code_challenge" in present and "code_challenge_method" not in present:
+        added["code_challenge_method"] = "S256"
+    pairs += [f"{name}={quote(value, safe='')}" for name, value in added.items()]
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "&".join(pairs), ""))
+
+
+def name_of(pair: str) -> str:
+    return pair.partition("=")[0]
+
+
+def challenge_of(verifier: str) -> str:
+    """RFC 7636, 4.2: S256."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def finish(
+    connection: Connection, callback: Mapping[str, str], *, user: User | None, browser: str | None
+) -> Connection:
+    """Finish an authorization with what the service sent the browser back with.
+
+    Raises BadState; UserError authorization_refused (the person said no, nothing changed), authorization_failed,
+    token_refused and what the egress raises, noted at the connection already.
+    """
+    state = callback.get("state", "")
+    flow = matching_flow(connection, state, user=user, browser=browser)
+    config = tokens.oauth_config(connection)
+    check_issuer(config, callback)
+    # Used up before anything is done with it: of two callbacks with one state, one gets nothing.
+    if not AuthorizationFlow.objects.filter(pk=flow.pk, used_at=None).update(used_at=timezone.now()):
+        raise BadState
+    if refusal := callback.get("error"):
+        raise refused(connection, refusal, callback.get("error_description", ""))
+    code = callback.get("code") or callback.get("auth_code") or ""
+    if not code:
+        raise refused(connection, "no_code", "")
+    try:
+        return exchanged(connection, config, flow, code=code, state=state, callback=kept(callback))
+    except UserError as error:
+        note_failure(connection, error)
+        raise
+
+
+def matching_flow(connection: Connection, state: str, *, user: User | None, browser: str | None) -> AuthorizationFlow:
+    flow = AuthorizationFlow.objects.filter(connection=connection, state_digest=digest(state)).first()
+    if flow is None or flow.used_at is not None or flow.expires_at <= timezone.now():
+        raise BadState
+    if not hmac.compare_digest(bytes(flow.config_digest), config_digest(connection, tokens.oauth_config(connection))):
+        raise BadState
+    if flow.browser_digest is not None:
+        if browser is None or not hmac.compare_digest(bytes(flow.browser_digest), digest(browser)):
+            raise BadState
+        if user is None or flow.user_id != user.pk:
+            raise BadState
+    return flow
+
+
+def check_issuer(config: OAuthConfig, callback: Mapping[str, str]) -> None:
+    """RFC 9207: an answer of another authorization server is not ours. Only where we know who should answer."""
+    issuer = callback.get("iss")
+    is_known = config.issuer and host_of(config.issuer) == host_of(config.authorization_url.partition("?")[0])
+    if issuer and is_known and issuer.rstrip("/") != config.issuer.rstrip("/"):
+        raise BadState
+
+
+def refused(connection: Connection, error: str, description: str) -> UserError:
+    if error in PERSON_REFUSED:
+        return UserError("authorization_refused")
+    failure = UserError("authorization_failed", params={"error": error[:100], "description": description[:300]})
+    note_failure(connection, failure)
+    return failure
+
+
+def note_failure(connection: Connection, error: UserError) -> None:
+    """The settings are wrong, unless a service was only out of reach for a connection that works."""
+    works = connection.status == "connected" and refresh.may_pass(error)
+    Connection.objects.filter(pk=connection.pk).update(
+        status="connected" if works else "misconfigured", error=error.as_json()
+    )
+
+
+def exchanged(
+    connection: Connection,
+    config: OAuthConfig,
+    flow: AuthorizationFlow,
+    *,
+    code: str,
+    state: str,
+    callback: dict[str, Json],
+) -> Connection:
+    verifier = vault.open(bytes(flow.verifier or b""), **verifier_place(connection, state)).decode()
+    names = tokens.names_of(connection, config, tokens.secrets_of(connection), Tokens(callback=callback)) | {
+        "code": code,
+        "state": state,
+        "code_verifier": verifier,
+        "redirect_uri": flow.redirect_uri,
+    }
+    request = code_request(connection, config, names)
+    version = connection.token_version
+    answer = conversation.fetch(
+        request, keep=lambda status, body: tokens.keep_answer(connection, status, body, version=-1 - version)
+    )
+    current = adopted(connection, answer, callback)
+    account.learn(current)
+    return current
+
+
+def code_request(connection: Connection, config: OAuthConfig, names: Names) -> TokenRequest:
+    url = render_address(config.token_url, names)
+    require_own(connection, config, config.token_url, url)
+    params = render_pairs(config.token_params, names)
+    if config.use_pkce and "code_verifier" not in params:
+        params["code_verifier"] = names["code_verifier"]
+    return TokenRequest(
+        url=url,
+        method=config.token_method,
+        format=config.token_format,
+        params=params,
+        headers=render_text_pairs(config.token_headers, names),
+        paths=config.token_response,
+        pool=str(connection.workspace_id),
+    )
+
+
+def adopted(connection: Connection, answer: Answer, callback: dict[str, Json]) -> Connection:
+    """Take over what an authorization gave: it wins over a refresh that is under way."""
+    with transaction.atomic():
+        current = Connection.objects.select_for_update().get(pk=connection.pk)
+        old = tokens.tokens_of(current)
+        is_another = bool(current.account and answer.account and current.account != answer.account)
+        # Google gives a refresh token only at the first consent: the one we have stays, if it is the same person's.
+        new = replace((Tokens() if is_another else old).merged(answer), callback=callback)
+        Connection.objects.filter(pk=current.pk).update(
+            tokens=tokens.sealed(current, "tokens", new.as_json()),
+            token_version=F("token_version") + 1,
+            expires_at=answer.expires_at,
+            refreshed_at=timezone.now(),
+            scopes=answer.scopes if answer.scopes is not None else scopes_in(tokens.oauth_config(current).scope),
+            account=answer.account or current.account,
+            status="connected",
+            error=None,
+            refresh_owner="",
+            refresh_lease_until=None,
+            refresh_failures=0,
+            refresh_not_before=None,
+        )
+        tokens.forget_answers(current)
+    current.refresh_from_db()
+    events.tell_authorized(current)
+    return current
+
+
+def scopes_in(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def kept(callback: Mapping[str, str]) -> dict[str, Json]:
+    """The callback's other parameters: some services name the account's host only there."""
+    return {name: value[:KEPT_OF_CALLBACK] for name, value in callback.items() if name not in {"code", "state"}}
+
+
+def verifier_place(connection: Connection, state: str) -> dict[str, Any]:
+    row = digest(state).hex()
+    return {"table": FLOWS, "column": "verifier", "row": row, "workspace": connection.workspace_id}
+
+
+def config_digest(connection: Connection, config: Config) -> bytes:
+    """Changed settings end the authorizations under way: a code must not go to another token URL than was shown."""
+    return digest(safe_json.dumps({**config.as_json(), "redirect_uri": redirect_uri(connection)}).decode())
+
+
+def digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
