@@ -384,7 +384,7 @@ class Checker:
             except UserError as error:
                 yield Problem(path, error.code, error.as_json()["params"])
                 return
-            for name in sorted(compiled.required - before):
+            for name in sorted(compiled.references - before):
                 yield wrong(path, "not_before", name=name, there=", ".join(sorted(before - ALWAYS_THERE)))
 
 

@@ -1,0 +1,307 @@
+"""The REST API of scenarios, runs and deliveries (API.md): it translates, and calls what the cabinet calls."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
+
+from accounts.access import actor
+from accounts.api_fields import StrictSerializer
+from accounts.pagination import Cursor
+from actions import registry
+from lib.errors import InvalidInput, Json
+from scenarios import access, api_shapes, editing, running, trying
+from scenarios.document import InvalidDocument
+from scenarios.models import RUN_STATUSES, Run
+from scenarios.triggers import TRIGGERS
+
+LONGEST_WAIT_S = 60.0
+JSON = OpenApiTypes.OBJECT
+
+
+class AnyJson(serializers.JSONField):
+    """A JSON object in the OpenAPI document."""
+
+
+class ScenarioBody(StrictSerializer):
+    document = AnyJson()
+    revision = serializers.IntegerField(required=False, min_value=1)
+
+
+class ScenarioShape(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    name = serializers.CharField()
+    status = serializers.ChoiceField(["draft", "active", "paused"])
+    revision = serializers.IntegerField()
+    version = serializers.IntegerField(allow_null=True)
+    document = AnyJson()
+    trigger = AnyJson()
+    problems = AnyJson()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class StepTestBody(StrictSerializer):
+    results = serializers.DictField(required=False)
+
+
+class RetryBody(StrictSerializer):
+    version = serializers.ChoiceField(["same", "current"], default="same")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {**super().get_fields(), "from": serializers.CharField(required=False)}
+
+
+class ResolveBody(StrictSerializer):
+    path = serializers.CharField()
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {**super().get_fields(), "as": serializers.ChoiceField(["done", "repeat", "failed"])}
+
+
+RunStarted = inline_serializer("RunStarted", {"run": serializers.CharField()})
+VersionMade = inline_serializer("VersionMade", {"version": serializers.IntegerField()})
+DRAFT = OpenApiParameter("draft", bool, description="Store a document that cannot run yet; its problems are answered.")
+WAIT = OpenApiParameter("wait", float, description="Seconds to wait for the run's end.")
+
+
+class ScenarioApi(ViewSet):
+    lookup_value_regex = "[^/]+"
+
+    @extend_schema(responses=ScenarioShape(many=True))
+    def list(self, request: Request) -> Response:
+        return paged(self, request, access.scenarios(actor(request)), lambda row: api_shapes.scenario(row))
+
+    @extend_schema(parameters=[DRAFT], request=ScenarioBody, responses={201: ScenarioShape})
+    def create(self, request: Request) -> Response:
+        body = checked(ScenarioBody, request.data)
+        with in_words():
+            scenario = editing.create(actor(request), body["document"], draft=flag(request, "draft"))
+        return Response(api_shapes.scenario(self.row(request, scenario.public_id)), status=201)
+
+    @extend_schema(responses=ScenarioShape)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(api_shapes.scenario(self.row(request, pk)))
+
+    @extend_schema(parameters=[DRAFT], request=ScenarioBody, responses=ScenarioShape)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        scenario = self.row(request, pk)
+        body = checked(ScenarioBody, request.data)
+        if "revision" not in body:
+            raise InvalidInput({"revision": [gettext("This field is required.")]})
+        with in_words():
+            editing.save(
+                actor(request), scenario, body["document"], revision=body["revision"], draft=flag(request, "draft")
+            )
+        return Response(api_shapes.scenario(self.row(request, pk)))
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        editing.delete(actor(request), self.row(request, pk))
+        return Response(status=204)
+
+    @extend_schema(request=None, responses=VersionMade)
+    @action(detail=True, methods=["post"])
+    def publish(self, request: Request, pk: str) -> Response:
+        with in_words():
+            version = editing.publish(actor(request), self.row(request, pk))
+        return Response({"version": version.number})
+
+    @extend_schema(request=None, responses=ScenarioShape)
+    @action(detail=True, methods=["post"])
+    def activate(self, request: Request, pk: str) -> Response:
+        editing.activate(actor(request), self.row(request, pk))
+        return Response(api_shapes.scenario(self.row(request, pk)))
+
+    @extend_schema(request=None, responses=ScenarioShape)
+    @action(detail=True, methods=["post"])
+    def deactivate(self, request: Request, pk: str) -> Response:
+        editing.deactivate(actor(request), self.row(request, pk))
+        return Response(api_shapes.scenario(self.row(request, pk)))
+
+    @extend_schema(parameters=[WAIT], request=JSON, responses={200: JSON, 202: RunStarted})
+    @action(detail=True, methods=["post"])
+    def run(self, request: Request, pk: str) -> Response:
+        """The body becomes the trigger's body."""
+        body = request.data if request.content_type else {}
+        started = running.start_by_hand(actor(request), self.row(request, pk), body)
+        return ended_or_started(request, started)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("send", bool), OpenApiParameter("key", str, OpenApiParameter.PATH)],
+        request=StepTestBody,
+        responses=JSON,
+    )
+    @action(detail=True, methods=["post"], url_path="steps/(?P<key>[^/]+)/test")
+    def test(self, request: Request, pk: str, key: str) -> Response:
+        body = checked(StepTestBody, request.data or {})
+        send = flag(request, "send", default=True)
+        answer = trying.try_step(actor(request), self.row(request, pk), key, results=body.get("results"), send=send)
+        if "error" in answer:
+            answer["error"] = api_shapes.error(answer["error"])
+        return Response(answer)
+
+    def row(self, request: Request, pk: str) -> Any:
+        return access.scenario(actor(request), pk)
+
+
+class RunApi(ViewSet):
+    lookup_value_regex = "[^/]+"
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("scenario", str),
+            OpenApiParameter("status", str, description="One or more, separated by commas."),
+            OpenApiParameter("since", OpenApiTypes.DATETIME),
+        ],
+        responses=JSON,
+    )
+    def list(self, request: Request) -> Response:
+        rows = access.runs(actor(request))
+        asked = request.query_params
+        if asked.get("scenario"):
+            rows = rows.filter(scenario__public_id=asked["scenario"])
+        if asked.get("status"):
+            rows = rows.filter(status__in=statuses(asked["status"]))
+        if asked.get("since"):
+            rows = rows.filter(created_at__gte=since(asked["since"]))
+        return paged(self, request, rows, api_shapes.run)
+
+    @extend_schema(responses=JSON)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(shown(request, access.run(actor(request), pk)))
+
+    @extend_schema(parameters=[OpenApiParameter("after", int)], responses=JSON)
+    @action(detail=True)
+    def steps(self, request: Request, pk: str) -> Response:
+        """The steps after a position: what `steps_next` of a run points to."""
+        run = access.run(actor(request), pk)
+        after = request.query_params.get("after", "0")
+        if not after.isdecimal():
+            raise InvalidInput({"after": [gettext("This must be a number.")]})
+        steps, more = api_shapes.steps_after(run, int(after))
+        following = f"{steps_url(request, run)}?after={steps[-1]['position']}" if more else None
+        return Response({"results": steps, "next": following})
+
+    @extend_schema(request=None, responses=JSON)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        run = running.cancel(actor(request), access.run(actor(request), pk))
+        return Response(shown(request, run))
+
+    @extend_schema(request=RetryBody, responses={202: RunStarted})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        body = checked(RetryBody, request.data or {})
+        run = running.retry(
+            actor(request), access.run(actor(request), pk), start_at=body.get("from"), version=body["version"]
+        )
+        return Response({"run": run.id.hex}, status=202)
+
+    @extend_schema(request=ResolveBody, responses=JSON)
+    @action(detail=True, methods=["post"])
+    def resolve(self, request: Request, pk: str) -> Response:
+        body = checked(ResolveBody, request.data)
+        run = running.resolve(actor(request), access.run(actor(request), pk), path=body["path"], outcome=body["as"])
+        return Response(shown(request, run))
+
+
+class ModulesApi(APIView):
+    @extend_schema(responses=JSON)
+    def get(self, request: Request) -> Response:
+        """Every trigger and action, with the JSON Schema of its inputs."""
+        found = [api_shapes.module(trigger) for trigger in TRIGGERS.values()]
+        for connector in registry.connectors():
+            found += [api_shapes.module(one, connector.key) for one in connector.actions]
+        return Response({"results": found})
+
+
+class DeliveriesApi(APIView):
+    cursor_ordering = "-id"
+
+    @extend_schema(parameters=[OpenApiParameter("scenario", str)], responses=JSON)
+    def get(self, request: Request) -> Response:
+        """The webhook ledger, newest first."""
+        rows = access.deliveries(actor(request))
+        if request.query_params.get("scenario"):
+            rows = rows.filter(scenario__public_id=request.query_params["scenario"])
+        return paged(self, request, rows, api_shapes.delivery)
+
+
+def paged(view: Any, request: Request, rows: Any, shape: Any) -> Response:
+    pages = Cursor()
+    page = pages.paginate_queryset(rows, request, view)
+    return pages.get_paginated_response([shape(row) for row in page or []])
+
+
+def checked(serializer: type[StrictSerializer], data: Any) -> dict[str, Any]:
+    read = serializer(data=data)
+    read.is_valid(raise_exception=True)
+    valid: dict[str, Any] = read.validated_data
+    return valid
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """A document's problems as the API answers them: 400 with `errors` keyed by path."""
+    try:
+        yield
+    except InvalidDocument as error:
+        raise InvalidInput(editing.in_words(error, gettext)) from error
+
+
+def flag(request: Request, name: str, *, default: bool = False) -> bool:
+    value = request.query_params.get(name, str(default)).lower()
+    return value in {"true", "1", "yes", ""}
+
+
+def ended_or_started(request: Request, run: Run) -> Response:
+    """202 with the run's id; with `?wait=`, 200 and the whole run where it ended in time."""
+    text = request.query_params.get("wait")
+    if text is None:
+        return Response({"run": run.id.hex}, status=202)
+    try:
+        seconds = min(LONGEST_WAIT_S, max(0.0, float(text)))
+    except ValueError:
+        raise InvalidInput({"wait": [gettext("This must be a number.")]}) from None
+    if not running.wait(run, seconds):
+        return Response({"run": run.id.hex}, status=202)
+    return Response(shown(request, access.run(actor(request), run.id.hex)))
+
+
+def shown(request: Request, run: Run) -> dict[str, Json]:
+    return api_shapes.run_with_steps(run, steps_url(request, run))
+
+
+def steps_url(request: Request, run: Run) -> str:
+    return str(reverse("run-steps", args=[run.id.hex], request=request))
+
+
+def statuses(text: str) -> list[str]:
+    wanted = [one.strip() for one in text.split(",") if one.strip()]
+    there = [status for status, _label in RUN_STATUSES]
+    if unknown := [one for one in wanted if one not in there]:
+        message = gettext("There is no status “{name}”; there is: {there}.")
+        raise InvalidInput({"status": [message.format(name=unknown[0], there=", ".join(there))]})
+    return wanted
+
+
+def since(text: str) -> Any:
+    try:
+        moment = parse_datetime(text.replace(" ", "+"))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidInput({"since": [gettext("This must be a time such as 2026-01-31T09:00:00Z.")]})
+    return moment

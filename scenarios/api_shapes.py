@@ -1,0 +1,159 @@
+"""What the API says of scenarios, runs and deliveries: rows as JSON, in API.md's words."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils.translation import gettext
+
+from actions.base import Action
+from lib.errors import InvalidInput, Json, describe
+from lib.schedules import parse as parse_rule
+from scenarios import editing, triggers
+from scenarios.document import parse
+from scenarios.models import Delivery, Run, Scenario, Schedule, StepRun
+
+STEPS_PER_PAGE = 200
+NEXT_FIRES = 5
+
+
+def scenario(row: Scenario, *, problems: bool = True) -> dict[str, Json]:
+    return {
+        "id": row.public_id,
+        "name": row.name,
+        "status": row.status,
+        "revision": row.revision,
+        "version": row.published.number if row.published else None,
+        "document": row.document,
+        "trigger": trigger(row),
+        "problems": [problem(found) for found in editing.problems(row)] if problems else [],
+        "created_at": moment(row.created_at),
+        "updated_at": moment(row.updated_at),
+    }
+
+
+def problem(found: Any) -> dict[str, Json]:
+    told = describe(found.as_json(), gettext)
+    text = found.params.get("message") if found.code == "invalid_input" else told["text"]
+    return {"path": found.path, "code": found.code, "text": text, "hint": told["hint"]}
+
+
+def trigger(row: Scenario) -> dict[str, Json]:
+    """The trigger of the draft, with what stands behind it: its address, or its next times."""
+    kind = parse(row.document).trigger.type
+    if kind == "webhook":
+        return {"type": kind, "url": triggers.url_of(row)}
+    if kind == "schedule":
+        return {"type": kind, "next": [moment(at) for at in next_fires(row)]}
+    return {"type": kind}
+
+
+def next_fires(row: Scenario, count: int = NEXT_FIRES) -> list[datetime]:
+    """The next times: of the clock that runs, or of the draft's rule as if it were switched on now."""
+    document = parse(row.document)
+    clock = Schedule.objects.filter(scenario=row, next_at__isnull=False).first()
+    now = datetime.now(UTC)
+    if clock is not None:
+        rule = parse_rule(clock.rule, row.workspace.timezone)
+        assert clock.next_at is not None
+        return [clock.next_at, *rule.upcoming(clock.next_at, clock.anchor_at, count - 1)]
+    try:
+        drafted = triggers.rule_of(document, row.workspace.timezone)
+    except InvalidInput:
+        return []
+    return drafted.upcoming(now, now, count) if drafted else []
+
+
+def module(action: type[Action], connector: str = "") -> dict[str, Json]:
+    is_trigger = issubclass(action, triggers.TriggerType)
+    return {
+        "key": action.key,
+        "kind": "trigger" if is_trigger else "action",
+        "module": connector,
+        "title": str(action.title),
+        "help": str(action.help),
+        "connection": action.connection,
+        "effect": str(action.effect),
+        "inputs": action.schema(),
+    }
+
+
+def run(row: Run) -> dict[str, Json]:
+    """A run without its steps."""
+    return {
+        "id": row.id.hex,
+        "scenario": row.scenario.public_id,
+        "version": row.version.number,
+        "trigger": row.trigger,
+        "status": row.status,
+        "created_at": moment(row.created_at),
+        "started_at": moment(row.started_at),
+        "finished_at": moment(row.finished_at),
+        "wake_at": moment(row.wake_at) if row.status == "waiting" else None,
+        "error": error(row.error),
+        "replay_of": row.replay_of.hex if row.replay_of else None,
+    }
+
+
+def run_with_steps(row: Run, steps_url: str) -> dict[str, Json]:
+    steps, more = steps_after(row, 0)
+    return {
+        **run(row),
+        "run": row.id.hex,
+        "input": input_of(row),
+        "reply": row.reply,
+        "steps": steps,
+        "steps_next": f"{steps_url}?after={steps[-1]['position']}" if more else None,
+    }
+
+
+def steps_after(row: Run, position: int) -> tuple[list[dict[str, Json]], bool]:
+    """One page of a run's steps in the order of execution, and whether there are more."""
+    rows = list(row.steps.filter(position__gt=position).order_by("position", "id")[: STEPS_PER_PAGE + 1])
+    return [step(one) for one in rows[:STEPS_PER_PAGE]], len(rows) > STEPS_PER_PAGE
+
+
+def step(row: StepRun) -> dict[str, Json]:
+    return {
+        "path": row.path,
+        "position": row.position,
+        "status": row.status,
+        "attempt": row.attempt,
+        "inputs": row.inputs,
+        "result": row.result,
+        "exchange": row.exchange,
+        "error": error(row.error),
+        "started_at": moment(row.started_at),
+        "finished_at": moment(row.finished_at),
+        "took_ms": row.took_ms,
+    }
+
+
+def input_of(row: Run) -> Json:
+    """The trigger's result, as the run's expressions saw it."""
+    delivery = row.delivery
+    if delivery is None:
+        return row.input
+    facts = ("method", "query", "headers", "content_type", "body", "received_at")
+    return triggers.delivered(tuple(getattr(delivery, name) for name in facts))
+
+
+def delivery(row: Delivery) -> dict[str, Json]:
+    return {
+        "id": row.id.hex,
+        "scenario": row.scenario.public_id,
+        "verdict": row.verdict,
+        "method": row.method,
+        "received_at": moment(row.received_at),
+        "content_type": row.content_type,
+        "size": row.size,
+        "run": row.run_id.hex if row.run_id else None,
+    }
+
+
+def error(stored: Json) -> Json:
+    return describe(stored, gettext) if stored else None
+
+
+def moment(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None

@@ -1,0 +1,14 @@
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from scenarios import api
+
+router = SimpleRouter()
+router.register("scenarios", api.ScenarioApi, basename="scenario")
+router.register("runs", api.RunApi, basename="run")
+
+urlpatterns = [
+    path("modules/", api.ModulesApi.as_view()),
+    path("deliveries/", api.DeliveriesApi.as_view()),
+    path("", include(router.urls)),
+]

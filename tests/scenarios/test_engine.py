@@ -1,0 +1,257 @@
+"""The engine over a journal in memory: what is executed again after a crash, and what is not."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from lib.errors import Json, UserError
+from scenarios.document import Document, Retry, Settings, Step, Trigger
+from scenarios.engine import Attempt, Cancelled, Ended, Engine, Entry, HandedOver, Performed, Prepared, Waits
+
+
+class Crash(Exception):
+    """The process dies here: nothing after this point happened."""
+
+
+@dataclass
+class MemoryJournal:
+    """Only what was committed survives `crash`."""
+
+    durable: dict[str, Entry] = field(default_factory=dict)
+    noted: list[Entry] = field(default_factory=list)
+    replies: list[Json] = field(default_factory=list)
+
+    def recall(self, path: str) -> Entry | None:
+        return {**self.durable, **{entry.path: entry for entry in self.noted}}.get(path)
+
+    def note(self, entry: Entry, *, reply: Json = None) -> None:
+        self.noted.append(entry)
+        self.replies += [reply] if reply is not None else []
+
+    def commit(self, entry: Entry | None = None) -> None:
+        self.noted += [entry] if entry else []
+        self.durable |= {entry.path: entry for entry in self.noted}
+        self.noted = []
+
+    def crash(self) -> None:
+        self.noted = []
+
+
+@dataclass
+class World:
+    """Performs steps by calling functions, and counts the calls."""
+
+    actions: Mapping[str, Callable[[Attempt], Json]]
+    effects: Mapping[str, str] = field(default_factory=dict)
+    calls: list[tuple[str, int, bool]] = field(default_factory=list)
+    inputs_seen: list[Json] = field(default_factory=list)
+
+    def prepare(self, step: Step, names: Mapping[str, Json], inputs: Json | None) -> Prepared:
+        self.inputs_seen.append(inputs)
+
+        def perform(attempt: Attempt) -> Performed:
+            self.calls.append((step.key, attempt.number, attempt.repeated))
+            try:
+                return Performed(self.actions[step.key](attempt))
+            except UserError as error:
+                return Performed(error=error)
+
+        effect = self.effects.get(step.key, "pure")
+        return Prepared(inputs if inputs is not None else {"made": len(self.calls)}, effect, False, perform)
+
+
+class Control:
+    def __init__(self, *raises: Exception | None) -> None:
+        self.raises = list(raises)
+
+    def check(self) -> None:
+        if self.raises and (error := self.raises.pop(0)):
+            raise error
+
+    def now(self) -> float:
+        return 1000.0
+
+
+def document(*steps: Step, on_unknown: str = "stop") -> Document:
+    return Document("Test", Trigger("s1", "manual"), steps, settings=Settings(on_unknown=on_unknown))
+
+
+def run(
+    doc: Document, world: World, journal: MemoryJournal | None = None, control: Control | None = None
+) -> Ended | Waits:
+    journal = journal if journal is not None else MemoryJournal()
+    engine = Engine(doc, journal, world, control or Control(), {"trigger": {"body": 1}}, jitter=lambda: 1.0)
+    outcome = engine.run()
+    journal.commit()
+    return outcome
+
+
+def raising(error: Exception) -> Callable[[Attempt], Json]:
+    def act(attempt: Attempt) -> Json:
+        raise error
+
+    return act
+
+
+def test_the_steps_run_in_order_and_the_run_succeeds() -> None:
+    world = World({"s2": lambda attempt: {"n": 1}, "s3": lambda attempt: {"n": 2}})
+    journal = MemoryJournal()
+    assert run(document(Step("s2", "a"), Step("s3", "a")), world, journal) == Ended("succeeded")
+    assert [call[0] for call in world.calls] == ["s2", "s3"]
+    assert [(entry.path, entry.position, entry.status) for entry in journal.durable.values()] == [
+        ("s2", 1, "succeeded"),
+        ("s3", 2, "succeeded"),
+    ]
+
+
+def test_after_a_crash_a_finished_step_is_not_executed_again() -> None:
+    journal = MemoryJournal()
+    world = World({"s2": lambda attempt: "sent", "s3": raising(Crash())}, effects={"s2": "once", "s3": "read"})
+    doc = document(Step("s2", "a"), Step("s3", "a"))
+    with pytest.raises(Crash):
+        run(doc, world, journal)
+    journal.crash()
+
+    again = World({"s2": lambda attempt: "sent twice", "s3": lambda attempt: "read"}, effects=world.effects)
+    assert run(doc, again, journal) == Ended("succeeded")
+    assert [call[0] for call in again.calls] == ["s3"]
+
+
+def test_a_once_step_that_began_and_never_ended_needs_a_person() -> None:
+    journal = MemoryJournal()
+    doc = document(Step("s2", "a"))
+    with pytest.raises(Crash):
+        run(doc, World({"s2": raising(Crash())}, effects={"s2": "once"}), journal)
+    journal.crash()
+
+    again = World({"s2": lambda attempt: "sent"}, effects={"s2": "once"})
+    outcome = run(doc, again, journal)
+    assert isinstance(outcome, Ended)
+    assert outcome.status == "needs_review"
+    assert outcome.error is not None
+    assert (outcome.error["code"], outcome.error["path"]) == ("unknown_outcome", "s2")
+    assert again.calls == []
+
+
+def test_a_once_step_is_repeated_where_the_person_chose_so() -> None:
+    journal = MemoryJournal()
+    doc = document(Step("s2", "a"), on_unknown="repeat")
+    with pytest.raises(Crash):
+        run(doc, World({"s2": raising(Crash())}, effects={"s2": "once"}), journal)
+    journal.crash()
+    again = World({"s2": lambda attempt: "sent"}, effects={"s2": "once"})
+    assert run(doc, again, journal) == Ended("succeeded")
+    assert again.calls == [("s2", 2, True)]
+
+
+@pytest.mark.parametrize("effect", ["read", "keyed"])
+def test_a_step_that_may_be_repeated_is_repeated_with_the_same_inputs(effect: str) -> None:
+    journal = MemoryJournal()
+    doc = document(Step("s2", "a"))
+    with pytest.raises(Crash):
+        run(doc, World({"s2": raising(Crash())}, effects={"s2": effect}), journal)
+    journal.crash()
+    again = World({"s2": lambda attempt: "done"}, effects={"s2": effect})
+    assert run(doc, again, journal) == Ended("succeeded")
+    assert again.calls == [("s2", 2, True)]
+    assert again.inputs_seen == [{"made": 0}]
+
+
+def test_a_temporary_failure_waits_longer_each_time_and_then_fails() -> None:
+    journal = MemoryJournal()
+    doc = document(Step("s2", "a"))
+    world = World({"s2": raising(UserError("upstream_status", params={"status": 500}, retry=True))}, {"s2": "read"})
+    waits = [run(doc, world, journal) for _ in range(5)]
+    assert [outcome.seconds for outcome in waits if isinstance(outcome, Waits)] == [2, 4, 8, 16]
+    assert isinstance(waits[4], Ended)
+    assert waits[4].status == "failed"
+    assert [number for _, number, _ in world.calls] == [1, 2, 3, 4, 5]
+
+
+def test_retry_after_is_the_least_wait() -> None:
+    refused = UserError("rate_limited", params={"status": 429}, retry=True, retry_after_s=60)
+    outcome = run(document(Step("s2", "a")), World({"s2": raising(refused)}, {"s2": "once"}))
+    assert isinstance(outcome, Waits)
+    assert outcome.seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("error", "effect", "retry", "status"),
+    [
+        (UserError("upstream_status", params={"status": 404}), "read", None, "failed"),
+        (UserError("upstream_status", params={"status": 500}, retry=True, unknown=True), "once", None, "failed"),
+        (UserError("upstream_status", params={"status": 500}, retry=True, unknown=True), "once", Retry(3, 1), "waits"),
+        (UserError("upstream_unreachable", retry=True), "once", None, "waits"),
+        (UserError("upstream_timeout", retry=True, unknown=True), "once", None, "needs_review"),
+        (UserError("upstream_timeout", retry=True, unknown=True), "once", Retry(3, 1), "needs_review"),
+        (UserError("upstream_timeout", retry=True, unknown=True), "keyed", None, "waits"),
+        (UserError("upstream_timeout", retry=True, unknown=True), "read", Retry(1), "failed"),
+    ],
+)
+def test_the_effect_decides_what_an_error_means(
+    error: UserError, effect: str, retry: Retry | None, status: str
+) -> None:
+    outcome = run(document(Step("s2", "a", retry=retry)), World({"s2": raising(error)}, {"s2": effect}))
+    assert ("waits" if isinstance(outcome, Waits) else outcome.status) == status
+
+
+def test_continue_gives_the_error_to_the_steps_after() -> None:
+    seen: list[Json] = []
+
+    class Reading(World):
+        def prepare(self, step: Step, names: Mapping[str, Json], inputs: Json | None) -> Prepared:
+            seen.append({**names}.get("s2"))
+            return super().prepare(step, names, inputs)
+
+    world = Reading({"s2": raising(UserError("upstream_status", params={"status": 404})), "s3": lambda attempt: 1})
+    assert run(document(Step("s2", "a", on_error="continue"), Step("s3", "a")), world) == Ended("succeeded")
+    assert seen[1]["error"]["code"] == "upstream_status"
+
+
+def test_a_handler_runs_with_the_error_in_scope_and_the_run_goes_on() -> None:
+    journal = MemoryJournal()
+    world = World(
+        {
+            "s2": raising(UserError("upstream_status", params={"status": 404})),
+            "s9": lambda attempt: "told",
+            "s3": lambda attempt: 1,
+        }
+    )
+    doc = document(Step("s2", "a", on_error=(Step("s9", "a"),)), Step("s3", "a"))
+    assert run(doc, world, journal) == Ended("succeeded")
+    assert list(journal.durable) == ["s2", "s2!/s9", "s3"]
+
+
+def test_a_run_that_waits_for_a_person_keeps_its_attempts() -> None:
+    journal = MemoryJournal()
+    needs = UserError("reauthorization_needed", params={"waits_for": "connection:7"})
+    world = World({"s2": raising(needs)}, {"s2": "read"})
+    outcome = run(document(Step("s2", "a")), world, journal)
+    assert isinstance(outcome, Waits)
+    assert outcome.waits_for == "connection:7"
+    again = World({"s2": lambda attempt: 1}, {"s2": "read"})
+    assert run(document(Step("s2", "a")), again, journal) == Ended("succeeded")
+    assert again.calls == [("s2", 1, False)]
+
+
+def test_cancelling_and_handing_over_happen_between_steps() -> None:
+    doc = document(Step("s2", "a"), Step("s3", "a"))
+    world = World({"s2": lambda attempt: 1, "s3": lambda attempt: 2})
+    outcome = run(doc, world, control=Control(None, Cancelled()))
+    assert isinstance(outcome, Ended)
+    assert outcome.status == "cancelled"
+    with pytest.raises(HandedOver):
+        run(doc, world, control=Control(None, HandedOver()))
+
+
+def test_an_error_in_the_inputs_fails_the_step_and_is_not_retried() -> None:
+    class Refusing(World):
+        def prepare(self, step: Step, names: Mapping[str, Json], inputs: Json | None) -> Prepared:
+            raise UserError("expression_failed", "no_such_key")
+
+    journal = MemoryJournal()
+    outcome = run(document(Step("s2", "a")), Refusing({}), journal)
+    assert isinstance(outcome, Ended)
+    assert outcome.error == {"code": "expression_failed", "params": {"reason": "no_such_key"}, "path": "s2"}
+    assert replace(journal.durable["s2"], error=None).status == "failed"
