@@ -140,7 +140,7 @@ class Action:
         return described
 
     def conflicts(self) -> Errors:
-        """What is wrong between inputs, by name. In a draft's check, an input with an expression is blank."""
+        """What is wrong between inputs, by name. In a draft's check, one with an expression is its field's `blank`."""
         return {}
 
     def effect_of(self) -> Effect:
