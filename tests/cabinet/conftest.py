@@ -23,6 +23,7 @@ MIDDLEWARE = [
 
 class Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    request_queue_size = 128  # a page asks for all its files at once
 
 
 class Quiet(WSGIRequestHandler):
@@ -30,7 +31,7 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pages() -> Iterator[None]:
     own = {**settings.TEMPLATES[0], "DIRS": [*settings.TEMPLATES[0]["DIRS"], TEMPLATES_HERE]}
     with override_settings(
@@ -48,7 +49,7 @@ def client(pages: None) -> Client:
     return Client(headers={"accept-language": "en"}, raise_request_exception=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def address(pages: None) -> Iterator[str]:
     """Where the pages are served."""
     application = StaticFilesHandler(get_wsgi_application())
