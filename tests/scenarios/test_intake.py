@@ -1,0 +1,237 @@
+"""Webhooks at the front door: what is stored, what is answered, and what is refused."""
+
+import base64
+import hashlib
+import hmac
+import io
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+
+from accounts.models import User
+from scenarios import editing, intake, ledger
+from scenarios.models import Delivery, Run, Scenario
+from scenarios.triggers import body_of, delivered, url_of
+from tests.people import actor_of
+from tests.scenarios.making import document, made
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Answer:
+    def __init__(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.status = int(status.split()[0])
+        self.headers = dict(headers)
+        self.json = json.loads(body) if body else None
+
+
+def send(url: str, body: bytes = b"{}", *, method: str = "POST", length: int | None = -1, **headers: str) -> Answer:
+    """One request to the intake; headers as `X_Sender="…"`."""
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": "/" + url.split("/", 3)[3],
+        "QUERY_STRING": "a=1&a=2&b=",
+        "CONTENT_TYPE": headers.pop("content_type", "application/json"),
+        "wsgi.input": io.BytesIO(body),
+        "REMOTE_ADDR": "127.0.0.9",
+        **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
+    }
+    if length is not None:
+        environ["CONTENT_LENGTH"] = str(len(body) if length == -1 else length)
+    heard: list[Any] = []
+    pieces = intake.application(environ, lambda status, given: heard.extend([status, given]))
+    return Answer(heard[0], heard[1], b"".join(pieces))
+
+
+def hook(user: User, **inputs: Any) -> tuple[Scenario, str]:
+    intake._known.clear()
+    scenario = made(user, document("webhook", **inputs))
+    return scenario, url_of(scenario)
+
+
+def test_an_accepted_delivery_and_its_run_are_stored_before_the_answer(alice: User) -> None:
+    scenario, url = hook(alice)
+    answer = send(url, b'{"name": "\xd0\x90\xd0\xbd\xd1\x8f"}', x_sender="form")
+    assert answer.status == 202
+    run = Run.objects.get(id=answer.json["run"])
+    assert (run.scenario_id, run.version.number, run.status, run.key) == (scenario.pk, 1, "queued", run.id)
+    delivery = Delivery.objects.get(id=run.delivery_id)
+    assert bytes(delivery.body) == b'{"name": "\xd0\x90\xd0\xbd\xd1\x8f"}'
+    assert (delivery.verdict, delivery.source, delivery.headers["x-sender"]) == ("accepted", "127.0.0.9", "form")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\x00", b'"\\u0000"', b'"\\ud800"', b"NaN", b"\xff\xfe\xfd", b"1e400", b"[" * 10_000, b'{"a": 1, "a": 2}'],
+)
+def test_every_body_is_kept_byte_for_byte_and_can_be_looked_into(alice: User, body: bytes) -> None:
+    _, url = hook(alice)
+    answer = send(url, body)
+    assert answer.status == 202
+    delivery = Delivery.objects.get(run_id=answer.json["run"])
+    assert bytes(delivery.body) == body
+    facts = ("method", "query", "headers", "content_type", "body", "received_at")
+    seen = delivered(tuple(getattr(delivery, name) for name in facts))
+    assert seen["query"] == {"a": ["1", "2"], "b": ""}
+    json.dumps(seen)
+
+
+def test_bodies_are_read_by_their_content_type() -> None:
+    assert body_of(b'{"a": [1]}', "application/json; charset=utf-8") == {"a": [1]}
+    assert body_of(b"a=1&a=2&b=%D0%90", "application/x-www-form-urlencoded") == {"a": ["1", "2"], "b": "А"}
+    assert body_of(b"", "application/json") is None
+    assert body_of(b"not json", "application/json") == "not json"
+    assert body_of(b"<a/>", "application/xml") == "<a/>"
+
+
+def test_a_body_over_the_limit_is_refused_and_noted(alice: User, settings: Any) -> None:
+    settings.WEBHOOK_MAX_BYTES = 100
+    scenario, url = hook(alice)
+    assert send(url, b"x" * 100).status == 202
+    assert send(url, b"x" * 101).status == 413
+    assert send(url, b"x" * 101, length=None).status == 413
+    verdicts = Delivery.objects.filter(scenario=scenario).order_by("id").values_list("verdict", "size", "run_id")
+    assert [(verdict, size) for verdict, size, _ in verdicts] == [
+        ("accepted", 100),
+        ("too_large", 101),
+        ("too_large", 101),
+    ]
+
+
+def test_a_body_that_was_cut_off_starts_nothing(alice: User) -> None:
+    _, url = hook(alice)
+    assert send(url, b'{"half": ', length=500).status == 400
+    assert Run.objects.count() == 0
+
+
+def test_a_duplicate_answers_the_first_runs_id(alice: User) -> None:
+    scenario, url = hook(alice, dedupe_header="X-Delivery")
+    first = send(url, b'{"n": 1}', x_delivery="abc")
+    second = send(url, b'{"n": 1}', x_delivery="abc")
+    assert (second.status, second.json) == (200, {"run": first.json["run"], "duplicate": True})
+    assert send(url, x_delivery="other").json["run"] != first.json["run"]
+    assert Run.objects.filter(scenario=scenario).count() == 2
+    assert Delivery.objects.filter(scenario=scenario, verdict="duplicate").count() == 1
+
+
+def test_a_hundred_copies_at_once_make_one_run(alice: User) -> None:
+    scenario, url = hook(alice, dedupe_path="event.id")
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda n: send(url, b'{"event": {"id": 7}}'), range(100)))
+    assert {answer.json["run"] for answer in answers} == {Run.objects.get(scenario=scenario).id.hex}
+    assert sorted(answer.status for answer in answers) == [200] * 99 + [202]
+
+
+def test_unknown_and_switched_off_look_the_same(alice: User) -> None:
+    scenario, url = hook(alice)
+    unknown = send("http://x/hooks/no-such-token/")
+    editing.deactivate(actor_of(alice), scenario)
+    intake._known.clear()
+    off = send(url)
+    assert unknown.status == off.status == 404
+    assert unknown.json == off.json
+    assert Delivery.objects.get(scenario=scenario).verdict == "disabled"
+    assert Run.objects.count() == 0
+
+
+def test_switching_off_counts_at_once_even_where_the_address_is_remembered(alice: User) -> None:
+    scenario, url = hook(alice)
+    assert send(url).status == 202
+    editing.deactivate(actor_of(alice), scenario)
+    assert send(url).status == 404
+    assert Run.objects.count() == 1
+
+
+def test_methods_are_limited(alice: User) -> None:
+    _, url = hook(alice, methods=["PUT"])
+    refused = send(url)
+    assert (refused.status, refused.headers["Allow"]) == (405, "PUT")
+    assert send(url, method="PUT").status == 202
+
+
+BODY = b'{"pay": 1}'
+
+
+def signed(key: bytes, algorithm: str = "sha256") -> str:
+    return hmac.new(key, BODY, algorithm).hexdigest()
+
+
+NOW = str(int(time.time()))
+STRIPE = hmac.new(b"whsec_1", f"{NOW}.".encode() + BODY, hashlib.sha256).hexdigest()
+OLD = hmac.new(b"whsec_1", b"1000." + BODY, hashlib.sha256).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("signature", "good", "bad"),
+    [
+        ({"mode": "header", "name": "X-Key", "secret": "s3cret!"}, {"x_key": "s3cret!"}, {"x_key": "пароль"}),
+        (
+            {"mode": "basic", "username": "u", "password": "p:1"},
+            {"authorization": "Basic " + base64.b64encode(b"u:p:1").decode()},
+            {"authorization": "Basic " + base64.b64encode(b"u:p").decode()},
+        ),
+        (
+            {"mode": "hmac", "secret": "key-1", "header": "X-Sign", "algorithm": "sha512", "prefix": "v1="},
+            {"x_sign": "v1=" + signed(b"key-1", "sha512")},
+            {"x_sign": "v1=" + signed(b"key-2", "sha512")},
+        ),
+        (
+            {"mode": "github", "secret": "key-1"},
+            {"x_hub_signature_256": "sha256=" + signed(b"key-1")},
+            {"x_hub_signature_256": signed(b"key-1")},
+        ),
+        (
+            {"mode": "stripe", "secret": "whsec_1"},
+            {"stripe_signature": f"t={NOW},v0=zz,v1={STRIPE}"},
+            {"stripe_signature": f"t=1000,v1={OLD}"},
+        ),
+        ({"mode": "google_channel", "token": "chan-1"}, {"x_goog_channel_token": "chan-1"}, {}),
+    ],
+)
+def test_a_signature_is_checked_and_fails_closed(
+    alice: User, signature: dict[str, str], good: dict[str, str], bad: dict[str, str]
+) -> None:
+    scenario, url = hook(alice, signature=signature)
+    secret = next(value for name, value in signature.items() if name in {"secret", "password", "token"})
+    assert secret not in json.dumps(scenario.document)
+    assert send(url, BODY, **good).status == 202
+    assert send(url, BODY, **bad).status == 401
+    assert send(url, BODY).status == 401
+    kept = json.dumps(list(Delivery.objects.filter(scenario=scenario).values_list("headers", flat=True)))
+    assert secret not in kept
+    assert all(value not in kept for value in good.values())
+    Scenario.objects.filter(pk=scenario.pk).update(trigger_secrets=None)
+    intake._known.clear()
+    assert send(url, BODY, **good).status == 401
+
+
+def test_a_database_that_is_away_is_a_503_and_never_a_202(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, url = hook(alice)
+    assert send(url).status == 202
+
+    def away() -> psycopg.Connection:
+        raise psycopg.OperationalError("the server closed the connection")
+
+    books = ledger.shared()
+    assert books.connection is not None
+    books.connection.close()
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "connect", away)
+        answer = send(url)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert send(url).status == 202
+    assert Run.objects.count() == 2
+
+
+def test_one_bad_row_does_not_spoil_its_batch(alice: User) -> None:
+    _, url = hook(alice)
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(
+            pool.map(lambda n: send(url, b"{}", x_odd="a\0b" if n % 3 == 0 else "plain", content_type="\0"), range(30))
+        )
+    assert {answer.status for answer in answers} == {202}
+    assert Run.objects.count() == 30
