@@ -164,15 +164,14 @@ class UpdateEvent(CalendarAction):
 
     def zone(self, event: Event, name: str, ctx: Context) -> str:
         """A recurring event must keep a zone, or it would move with the clocks."""
-        old = event.get(name)
-        kept = old.get("timeZone") if isinstance(old, dict) else None
-        return self.time_zone or str(kept or "") or (ctx.timezone if event.get("recurrence") else "")
+        kept = str(times_in(event, name).get("timeZone") or "")
+        return self.time_zone or kept or (ctx.timezone if event.get("recurrence") else "")
 
     def guests(self, event: Event) -> list[Json]:
         gone = {email.lower() for email in self.remove_attendees}
         guests = [
             {name: value for name, value in guest.items() if name not in READ_ONLY_OF_GUEST}
-            for guest in event.get("attendees") or []
+            for guest in guests_in(event)
             if str(guest.get("email", "")).lower() not in gone
         ]
         there = {str(guest.get("email", "")).lower() for guest in guests}
@@ -181,15 +180,17 @@ class UpdateEvent(CalendarAction):
 
 def check_times(event: Event) -> None:
     """Raises InvalidInput where only one end was given and the other does not fit it."""
-    start, end = event.get("start") or {}, event.get("end") or {}
+    start, end = times_in(event, "start"), times_in(event, "end")
     if start and end and ("date" in start) != ("date" in end):
-        given = "end" if "date" in start else "start"
-        raise InvalidInput({given: [gettext("The event takes whole days: give both the start and the end.")]})
-    try:
-        if "dateTime" in start and "dateTime" in end and is_before(end["dateTime"], start["dateTime"]):
+        missing = "start" if "date" in start else "end"
+        raise InvalidInput({missing: [gettext("The event takes whole days: give both the start and the end.")]})
+    if "dateTime" in start and "dateTime" in end:
+        try:
+            is_wrong = is_before(str(end["dateTime"]), str(start["dateTime"]))
+        except rfc3339.NotRFC3339:
+            return  # as the service itself wrote it
+        if is_wrong:
             raise InvalidInput({"end": [before_start(end["dateTime"], start["dateTime"])]})
-    except rfc3339.NotRFC3339:
-        pass  # as the service wrote it; it will know
 
 
 def before_start(end: str, start: str) -> str:
@@ -204,11 +205,21 @@ def is_as_wanted(event: Event, wanted: Mapping[str, Json]) -> bool:
             if not is_same_time(now, value):
                 return False
         elif name == "attendees":
-            if {guest.get("email") for guest in now or []} != {guest.get("email") for guest in value or []}:
+            if {guest.get("email") for guest in guests_in(event)} != {guest.get("email") for guest in value}:
                 return False
         elif (now or None) != (value or None):
             return False
     return True
+
+
+def times_in(event: Mapping[str, Json], name: str) -> dict[str, Json]:
+    found = event.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def guests_in(event: Event) -> list[dict[str, Json]]:
+    found = event.get("attendees")
+    return [guest for guest in found if isinstance(guest, dict)] if isinstance(found, list) else []
 
 
 def etag_of(event: Event, response: "egress.Response") -> str:
