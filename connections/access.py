@@ -28,6 +28,14 @@ def client_for(
     return SignedIn(connection, base_url=base_url, before_send=before_send)
 
 
+def described(workspace_id: int, slug: str) -> dict[str, str]:
+    """What expressions of a scenario see of a connection: its name and account, never a secret."""
+    row = Connection.objects.filter(workspace_id=workspace_id, slug=slug).values("name", "account").first()
+    if row is None:
+        raise UserError("no_connection", params={"connection": slug})
+    return {"name": row["name"], "account": row["account"]}
+
+
 def visible(actor: Actor) -> QuerySet[Connection]:
     return Connection.objects.filter(workspace=actor.workspace)
 

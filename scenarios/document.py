@@ -95,18 +95,19 @@ class InvalidDocument(UserError):
 
 
 class ActionType(Protocol):
-    """What a document asks of an action: `actions.base.Action` is one."""
+    """What a document asks of an action: the class `actions.base.Action` is one."""
 
-    connection: str
-    only_under: Collection[str]
+    @property
+    def connection(self) -> str: ...
 
-    @classmethod
-    def check(cls, inputs: Mapping[str, Json]) -> Mapping[str, list[str]]: ...
+    @property
+    def only_under(self) -> Collection[str]: ...
+
+    def check(self, inputs: Mapping[str, Json]) -> Mapping[str, list[str]]: ...
 
 
 class TriggerType(Protocol):
-    @classmethod
-    def check(cls, inputs: Mapping[str, Json]) -> Mapping[str, list[str]]: ...
+    def check(self, inputs: Mapping[str, Json]) -> Mapping[str, list[str]]: ...
 
 
 @dataclass(frozen=True)
@@ -301,7 +302,7 @@ class Reader:
         value = data.get(name, default)
         fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
         if fits and not (whole and value != int(value)):
-            return value
+            return float(value) if isinstance(value, float) else int(value)
         self.problem(joined(path, name), "not_a_number", least=f"{least:g}", most=f"{most:g}")
         return default
 

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 
 import redis
 from celery import current_app
@@ -59,6 +60,8 @@ class Hints:
         while True:
             self.wanted.wait()
             self.wanted.clear()
+            if self.quiet():
+                continue
             with self.tolerant():
                 # Only the change from idle to busy sends a message; a draining worker finds the rest by itself.
                 if self.client.set(WAKE_KEY, 1, nx=True, ex=WAKE_LASTS_S):
@@ -66,11 +69,14 @@ class Hints:
 
     def asleep(self) -> None:
         """A worker is about to look for the last time: from now on a new run sends a message again."""
-        with self.tolerant():
-            self.client.delete(WAKE_KEY)
+        if not self.quiet():
+            with self.tolerant():
+                self.client.delete(WAKE_KEY)
 
     def replied(self, run_id: uuid.UUID) -> None:
         """The run's reply, or its end, is in the database."""
+        if self.quiet():
+            return
         with self.tolerant():
             pipeline = self.client.pipeline(transaction=False)
             pipeline.lpush(f"apinita:reply:{run_id.hex}", 1)
@@ -91,9 +97,7 @@ class Hints:
         return time.monotonic() < self.silent_until
 
     @contextlib.contextmanager
-    def tolerant(self) -> "contextlib._GeneratorContextManager[None]":
-        if self.quiet():
-            return
+    def tolerant(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # kombu and redis raise many kinds; none of them may reach a request or a run

@@ -18,11 +18,10 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from accounts import vault
 from connections.masking import mask_headers
 from lib import safe_json
 from lib.errors import Json
-from scenarios import hints, ledger, signatures
+from scenarios import editing, hints, ledger, signatures
 from scenarios.document import parse
 from scenarios.ledger import Incoming, StoreUnavailable
 from scenarios.models import Hook, Run
@@ -164,8 +163,7 @@ def door_of(hook: Hook) -> Door:
     inputs: Mapping[str, Json] = document.trigger.inputs if document else {}
     secrets: Mapping[str, str] = {}
     if scenario.trigger_secrets:
-        place = {"table": "scenario", "column": "trigger_secrets", "row": scenario.pk}
-        secrets = vault.open_json(bytes(scenario.trigger_secrets), **place, workspace=scenario.workspace_id)
+        secrets = editing.secrets_of(scenario)
     return Door(
         scenario_id=scenario.pk,
         is_open=is_open,

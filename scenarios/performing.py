@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import psycopg
 from django.db import Error as DatabaseError
 
 from actions import registry
-from actions.base import Action, Client, Context
+from actions.base import Action, Context
 from connections import access
+from connections.client import PlainClient
 from connections.masking import mask_json
 from lib import expressions
 from lib.errors import InvalidInput, Json, UserError
@@ -35,7 +36,6 @@ class StepPerformer:
     run_key: str
     timezone: str
     before_send: Callable[[], None] | None = None
-    clients: dict[str, Client] = field(default_factory=dict)
 
     def prepare(self, step: Step, names: Mapping[str, Json], inputs: Json | None) -> Prepared:
         """Raises InvalidInput or ExpressionError; each names the input it is about."""
@@ -58,7 +58,7 @@ class StepPerformer:
             raise
 
     def perform(self, step: Step, action: Action, attempt: Attempt) -> Performed:
-        client: Client | None = None
+        client: PlainClient | None = None
         try:
             client = self.client(step, action)
             result = action.perform(self.context(attempt, client))
@@ -82,12 +82,12 @@ class StepPerformer:
         described = {"method": sent.method, "url": sent.url, "headers": dict(sent.headers), "body": sent.body.decode()}
         return mask_json(described, secrets(client))
 
-    def client(self, step: Step, action: Action) -> Client:
+    def client(self, step: Step, action: Action) -> PlainClient:
         return access.client_for(
             self.workspace_id, step.connection or None, base_url=action.base_url, before_send=self.before_send
         )
 
-    def context(self, attempt: Attempt, client: Client) -> Context:
+    def context(self, attempt: Attempt, client: PlainClient) -> Context:
         return Context(
             run_id=self.run_id,
             run_key=self.run_key,
@@ -98,7 +98,7 @@ class StepPerformer:
             timezone=self.timezone,
         )
 
-    def told(self, error: UserError, client: Client | None) -> UserError:
+    def told(self, error: UserError, client: PlainClient | None) -> UserError:
         """The error as it is stored: without secrets, and with what its run waits for."""
         if isinstance(error, InvalidInput):
             return error
@@ -108,9 +108,9 @@ class StepPerformer:
         return error
 
 
-def exchange(client: Client | None) -> Json:
+def exchange(client: PlainClient | None) -> Json:
     return client.exchanges[-1] if client and client.exchanges else None
 
 
-def secrets(client: Client | None) -> frozenset[str]:
+def secrets(client: PlainClient | None) -> frozenset[str]:
     return client.secrets if client else frozenset()
