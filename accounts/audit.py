@@ -37,7 +37,7 @@ def record(actor: Actor | None, action: str, subject: str = "", **details: Json)
         token=actor.token if actor else None,
         who=name_of(actor),
         action=action,
-        subject=subject[:200],
+        subject=storable(subject)[:200],
         details=storable(details),
     )
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.utils import timezone, translation
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
@@ -100,6 +100,8 @@ class SignInRequired:
     def process_view(
         self, request: HttpRequest, view: Any, args: Sequence[Any], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
+        if any("\0" in value for value in kwargs.values() if isinstance(value, str)):
+            raise Http404  # PostgreSQL has no such character in a text: nothing can be called so
         name = request.resolver_match.view_name if request.resolver_match else ""
         if name in PUBLIC or request.path_info.startswith(PUBLIC_PREFIXES):
             return None
