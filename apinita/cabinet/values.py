@@ -23,9 +23,13 @@ TYPE_ICONS = {
 TABS: dict[str, str | Promise] = {
     "steps": _("Data of steps"), "functions": _("Dates and functions"), "variables": _("Variables"),
 }  # fmt: skip
-COMMON_ZONES = ("Europe/Moscow", "Europe/Kaliningrad", "Europe/Samara", "Asia/Yekaterinburg", "Asia/Omsk",
-                "Asia/Novosibirsk", "Asia/Irkutsk", "Asia/Vladivostok", "Asia/Almaty", "Europe/Minsk",
-                "Europe/Berlin", "Europe/London", "America/New_York", "UTC")  # fmt: skip
+COMMON_ZONES: dict[str, str | Promise] = {
+    "Europe/Kaliningrad": _("Kaliningrad"), "Europe/Moscow": _("Moscow"), "Europe/Samara": _("Samara"),
+    "Asia/Yekaterinburg": _("Yekaterinburg"), "Asia/Omsk": _("Omsk"), "Asia/Novosibirsk": _("Novosibirsk"),
+    "Asia/Irkutsk": _("Irkutsk"), "Asia/Vladivostok": _("Vladivostok"), "Europe/Minsk": _("Minsk"),
+    "Asia/Almaty": _("Almaty"), "Europe/London": _("London"), "Europe/Berlin": _("Berlin"),
+    "America/New_York": _("New York"), "UTC": "UTC",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -129,13 +133,21 @@ def datetime_field(
         "optional": optional, "preview_url": preview_url, "picker": picker, "instant_url": instant_url,
         "mode": "clock" if at or not text else "data" if "{{" in text or "<<" in text else "raw",
         "instant": at and Instant(at), "local": _local(at, here) if at else "", "zone": here,
-        "zones": [(zone, f"{zone.split('/')[-1].replace('_', ' ')}, {offset_label(zone, now=now)}") for zone in names],
+        "zones": [(zone, zone_label(zone, now=now)) for zone in names],
     }  # fmt: skip
 
 
 def _as_group(given: Mapping[str, Any]) -> PickGroup:
     picks = [pick if isinstance(pick, Pick) else Pick(**pick) for pick in given["picks"]]
     return PickGroup(**{**given, "picks": picks})
+
+
+def zone_label(zone: str, *, now: datetime) -> str:
+    """«Москва, UTC+3»."""
+    if zone == "UTC":
+        return zone
+    city = COMMON_ZONES.get(zone) or zone.split("/")[-1].replace("_", " ")
+    return f"{city}, {offset_label(zone, now=now)}"
 
 
 def as_template(value: Any) -> str:
