@@ -91,7 +91,7 @@ class ListEvents(CalendarAction):
         errors: Errors = {}
         if self.sync_token:
             clashing = [name for name in NOT_WITH_SYNC_TOKEN if getattr(self, name)]
-            labels = ", ".join(f"“{self.fields[name].label}”" for name in clashing)
+            labels = ", ".join(str(self.fields[name].label) for name in clashing)
             if clashing:
                 errors["sync_token"] = [
                     gettext("Google does not allow a sync token together with %(labels)s: leave those empty.")
