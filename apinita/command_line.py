@@ -6,6 +6,7 @@ import sys
 def run(argv: list[str]) -> None:
     from apinita import environment
 
+    environment.uses_pool = False
     try:
         from django.conf import settings
         from django.core.management import execute_from_command_line

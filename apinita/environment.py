@@ -13,6 +13,10 @@ from lib.crypto import BadKeys, Keyring
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Web server and workers share connections between their threads. A command has one thread, and wants to hear at once
+# that the database is away: apinita.command_line turns this off before the settings are read.
+uses_pool = True
+
 
 class BadSetting(ValueError):
     """A setting that cannot be used; the message is one sentence for the operator."""
@@ -55,7 +59,9 @@ def database() -> dict[str, Any]:
     try:
         parts = dict(conninfo_to_dict(url))
     except ProgrammingError as error:
-        raise BadSetting(f"DATABASE_URL cannot be read: {error}.") from error
+        # Not the parser's own words: they may quote the password.
+        example = "postgresql://user:password@host:5432/apinita"
+        raise BadSetting(f"DATABASE_URL cannot be read; it is written like {example}.") from error
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.pop("dbname", "apinita"),

@@ -87,8 +87,10 @@ DATABASES = {
         "DISABLE_SERVER_SIDE_CURSORS": True,
     }
 }
+if environment.uses_pool:
+    pool = {"min_size": 1, "max_size": environment.number("APINITA_DATABASE_POOL", 16), "timeout": 10}
+    DATABASES["default"]["OPTIONS"]["pool"] = pool
 DATABASES["default"]["OPTIONS"] |= {
-    "pool": {"min_size": 1, "max_size": environment.number("APINITA_DATABASE_POOL", 16), "timeout": 10},
     "server_side_binding": True,
     "prepare_threshold": 2,
     "connect_timeout": 5,

@@ -80,39 +80,6 @@ def test_a_part_that_is_killed_starts_again(product: Product, part: str) -> None
     wait_until(lambda: product.status("/readyz") == 200, timeout_s=60)
 
 
-def test_it_stops_fast_leaves_nothing_and_starts_again(tmp_path: Path) -> None:
-    first = Product.start(tmp_path / "data")
-    first.wait_for(READY)
-    took_s = first.stop()
-    assert first.process.returncode == 0, first.output()
-    assert not first.processes()
-    assert took_s < 15
-
-    second = Product.start(tmp_path / "data")
-    try:
-        output = second.wait_for(READY)
-        print(re.search(r"APInita runs at .*", output))
-        assert "made the secret keys" not in output
-        assert "migrating" not in output
-    finally:
-        second.stop(signal.SIGTERM)
-    assert not second.processes()
-
-
-def test_nothing_is_left_when_up_itself_is_killed(tmp_path: Path) -> None:
-    product = Product.start(tmp_path / "data")
-    product.wait_for(READY)
-    product.process.kill()
-    product.process.wait()
-    wait_until(lambda: not product.processes(), timeout_s=40)
-
-    again = Product.start(tmp_path / "data")
-    try:
-        again.wait_for(READY)
-    finally:
-        again.stop()
-
-
 def test_a_port_in_use_is_refused_and_changes_nothing(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -130,16 +97,18 @@ def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     assert "cannot be made" in refused(tmp_path / "file" / "data", "--port", str(free_port()))
 
 
+@pytest.fixture(scope="module")
+def stopped(product: Product) -> Path:
+    """The data folder of the product of above, which is stopped from here on."""
+    took_s = product.stop()
+    assert product.process.returncode == 0, product.output()
+    assert not product.processes()
+    assert took_s < 15
+    return product.data
+
+
 class TestKeys:
     """The keys of a database that exists already."""
-
-    @pytest.fixture(scope="class")
-    def stopped(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """The data folder of a product that has run once."""
-        product = Product.start(tmp_path_factory.mktemp("keys") / "data")
-        product.wait_for(READY)
-        product.stop()
-        return product.data
 
     def test_missing_ones_are_refused_and_not_made_anew(self, stopped: Path) -> None:
         keys = stopped / "secret_keys"
@@ -167,6 +136,24 @@ class TestKeys:
         assert answer.returncode == 1
         assert "is not running" in answer.stderr
         assert "Traceback" not in answer.stderr
+
+
+def test_the_second_start_makes_nothing_new_and_leaves_nothing_when_it_is_killed(stopped: Path) -> None:
+    second = Product.start(stopped)
+    output = second.wait_for(READY)
+    print(re.findall(r"APInita runs at .*", output)[-1])
+    assert "made the secret keys" not in output
+    assert "migrating" not in output
+    second.process.kill()
+    second.process.wait()
+    wait_until(lambda: not second.processes(), timeout_s=40)
+
+    third = Product.start(stopped)
+    try:
+        third.wait_for(READY)
+    finally:
+        third.stop(signal.SIGTERM)
+    assert not third.processes()
 
 
 @pytest.mark.parametrize(
