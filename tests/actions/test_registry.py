@@ -12,7 +12,7 @@ from actions.base import Action
 from lib.errors import describe
 
 PACKAGES = ("calendar_actions", "http_actions", "data_actions")
-ICONS = Path(__file__).parent.parent.parent / "static" / "icons.svg"
+ICONS = Path(__file__).parent.parent.parent / "static" / "img" / "icons.svg"
 WIDGETS = {"text", "textarea", "select", "datetime", "pairs", "switch", "number", "calendar", "secret"}
 
 registry.load(PACKAGES)
@@ -43,7 +43,7 @@ def test_each_action_can_be_shown(action: type[Action]) -> None:
     assert action.title
     assert action.help
     assert action.returns
-    assert action.icon in ICONS.read_text() if ICONS.exists() else True
+    assert f'id="{action.icon}"' in ICONS.read_text()
     for name, field in action.fields.items():
         assert field.name == name
         assert field.label
