@@ -26,11 +26,12 @@ WITH due AS (
 )
 SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.scenario_id, claimed.version_id, claimed.trigger,
     claimed.input, claimed.key, claimed.started_at, claimed.stalls, claimed.cancel_requested_at IS NOT NULL,
-    scenario.public_id, workspace.timezone,
+    scenario.public_id, workspace.timezone, COALESCE(creator.language, ''),
     delivery.method, delivery.query, delivery.headers, delivery.content_type, delivery.body, delivery.received_at
 FROM claimed
 JOIN scenarios_scenario scenario ON scenario.id = claimed.scenario_id
 JOIN accounts_workspace workspace ON workspace.id = claimed.workspace_id
+LEFT JOIN accounts_user creator ON creator.id = scenario.created_by_id
 LEFT JOIN scenarios_delivery delivery ON delivery.id = claimed.delivery_id
 """
 STEPS = """
@@ -83,6 +84,7 @@ class Claimed:
     cancelled: bool
     scenario: str
     timezone: str
+    language: str  # of who made the scenario: what goes wrong with an input is said in it
     delivery: tuple[Json, ...] | None
     steps: dict[str, Entry]
 
@@ -119,7 +121,8 @@ def claimed(row: tuple[Json, ...], steps: dict[str, Entry]) -> Claimed:
         cancelled=cancelled,
         scenario=public,
         timezone=zone,
-        delivery=delivery,
+        language=language,
+        delivery=tuple(delivery) if delivery[0] is not None else None,
         steps=steps,
     )
 

@@ -12,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import psycopg
+from django.conf import settings
 from django.db import close_old_connections
+from django.utils import translation
 
 from lib.errors import UserError
 from scenarios import leases
@@ -142,6 +144,7 @@ class Runtime:
     def execute(self, run: Claimed) -> None:
         """The edge of a run: whatever happens in it, it gets one outcome, or another worker gets the run."""
         journal = RunJournal(run.id, run.fence, self.writer, run.steps, self.hints.replied)
+        translation.activate(run.language or settings.LANGUAGE_CODE)
         try:
             self.walk(run, journal)
         except HandedOver:
