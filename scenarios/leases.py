@@ -104,10 +104,8 @@ def claim(connection: psycopg.Connection, owner: str, most: int) -> list[Claimed
 
 
 def claimed(row: tuple[Json, ...], steps: dict[str, Entry]) -> Claimed:
-    run_id, fence, workspace, scenario_id, version, trigger, given, key, started_at, _, cancelled, public, zone = row[
-        :13
-    ]
-    delivery = row[13:] if row[13] is not None else None
+    run_id, fence, workspace, scenario_id, version, trigger, given, key, started_at, _stalls, cancelled = row[:11]
+    public, zone, language, *delivery = row[11:]
     return Claimed(
         id=run_id,
         fence=fence,
