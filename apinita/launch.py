@@ -11,10 +11,10 @@ import sys
 
 CLONE_NEWUSER = 0x10000000  # unshare(2)
 PR_SET_PDEATHSIG = 1  # prctl(2)
-NOBODY = 65534
+NOBODY = 65534  # an account that every system has: initdb looks its user up by number
 
 AS_IS = "as-is"
-IN_NAMESPACE = "namespace"  # root, but seen by the program as uid 1000: user_namespaces(7)
+IN_NAMESPACE = "namespace"  # ourselves, but seen by the program as nobody: user_namespaces(7)
 AS_NOBODY = "nobody"
 
 
@@ -37,7 +37,7 @@ def enter_namespace() -> None:
     uid, gid = os.getuid(), os.getgid()
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
-    for name, content in [("setgroups", "deny"), ("uid_map", f"1000 {uid} 1"), ("gid_map", f"1000 {gid} 1")]:
+    for name, content in [("setgroups", "deny"), ("uid_map", f"{NOBODY} {uid} 1"), ("gid_map", f"{NOBODY} {gid} 1")]:
         with open(f"/proc/self/{name}", "w") as file:
             file.write(content)
 
