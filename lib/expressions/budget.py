@@ -44,7 +44,7 @@ class Budget:
         self.clock = clock
         self.timezone = timezone
         self.random = random
-        self.first: Json = None  # see `weigh_reference`
+        self.free: Json = None  # see `weigh_reference`
 
     def use(self, nodes: int = 1) -> None:
         self.left -= nodes
@@ -64,18 +64,28 @@ class Budget:
     def weigh_reference(self, value: Json) -> None:
         """Count a value that was only looked up.
 
-        The first list, object or text is free: it exists already, whatever its size, and one reference cannot make
-        the data of a run grow. From the second on they are counted, else each step could double the one before.
+        One list, object or text is free, the largest: it exists already, whatever its size. The others count, else
+        each step could double the data of the one before.
         """
         if not isinstance(value, str | list | dict):
             return
-        if self.first is None:
-            self.first = value
+        if self.free is None:
+            self.free = value
             return
-        if self.first is not COUNTED:
-            self.weigh(self.first)
-            self.first = COUNTED
-        self.weigh(value)
+        size = self.size_of(value)
+        if size is None or size > self.size:
+            self.weigh(self.free)
+            self.free = value
+        else:
+            self.size -= size
+
+    def size_of(self, value: Json) -> int | None:
+        try:
+            return self.measure(value)
+        except ExpressionError as error:
+            if error.reason != "too_large":
+                raise
+            return None
 
     def measure(self, value: Json) -> int:
         """The size of a value as JSON in bytes, roughly; refuses what is too large or too deep for any further work."""
@@ -106,9 +116,6 @@ class Budget:
             level = inner
         self.use(nodes // 4 + 1)
         return size
-
-
-COUNTED = object()
 
 
 def too_large() -> ExpressionError:

@@ -51,36 +51,36 @@ def names_there(names: list[str], asked: str) -> str:
 
 
 WORDS = {
-    "": Words(_("The expression «{expression}» could not be evaluated."), _("Check it in the step's settings.")),
-    "syntax": Words(_("«{expression}» is not an expression."), _("Check brackets, quotes and commas.")),
+    "": Words(_("The expression “{expression}” could not be evaluated."), _("Check it in the step's settings.")),
+    "syntax": Words(_("“{expression}” is not an expression."), _("Check brackets, quotes and commas.")),
     "unexpected": Words(
-        _("«{expression}»: did not expect «{got}» here."), _("Check brackets, quotes, commas and operators.")
+        _("“{expression}”: did not expect “{got}” here."), _("Check brackets, quotes, commas and operators.")
     ),
-    "unfinished": Words(_("«{expression}»: something is missing at the end."), _("Finish the expression.")),
+    "unfinished": Words(_("“{expression}”: something is missing at the end."), _("Finish the expression.")),
     "empty": Words(
         _("There is nothing between the brackets of the expression."), _("Put a name in, or remove the brackets.")
     ),
-    "not_closed": Words(_("Line {line}: «{mark}» is not closed."), _("Close it with «{closing}».")),
-    "tag_not_closed": Words(_("«{expression}»: the block is not closed."), _("Add «{closing}» where it ends.")),
+    "not_closed": Words(_("Line {line}: “{mark}” is not closed."), _("Close it with “{closing}”.")),
+    "tag_not_closed": Words(_("“{expression}”: the block is not closed."), _("Add “{closing}” where it ends.")),
     "tag_not_opened": Words(
-        _("«{asked}» closes a block that was not opened."), _("Remove it, or open the block before it.")
+        _("“{asked}” closes a block that was not opened."), _("Remove it, or open the block before it.")
     ),
-    "unknown_tag": Words(_("There is no tag «{asked}»."), _("There are: if, for, set.")),
-    "unknown_filter": Words(_("There is no helper «{asked}»."), _("There is: {there}.")),
-    "unknown_function": Words(_("There is no function «{asked}»."), _("There is: {there}.")),
-    "unknown_test": Words(_("There is no test «{asked}»."), _("There is: {there}.")),
-    "wrong_arguments": Words(_("«{expression}»: wrong arguments of {helper}."), _("Write it as {signature}.")),
+    "unknown_tag": Words(_("There is no tag “{asked}”."), _("There are: if, for, set.")),
+    "unknown_filter": Words(_("There is no helper “{asked}”."), _("There is: {there}.")),
+    "unknown_function": Words(_("There is no function “{asked}”."), _("There is: {there}.")),
+    "unknown_test": Words(_("There is no test “{asked}”."), _("There is: {there}.")),
+    "wrong_arguments": Words(_("“{expression}”: wrong arguments of {helper}."), _("Write it as {signature}.")),
     "not_allowed": Words(
-        _("«{expression}»: {asked} is not allowed in expressions."), _("Only look-ups, operators and helpers are.")
+        _("“{expression}”: {asked} is not allowed in expressions."), _("Only look-ups, operators and helpers are.")
     ),
-    "name_taken": Words(_("The name {asked} is already used inside «{expression}»."), _("Choose another name.")),
+    "name_taken": Words(_("The name {asked} is already used inside “{expression}”."), _("Choose another name.")),
     "too_long": Words(_("The expressions of this text are too long."), _("At most {limit} characters are allowed.")),
-    "too_deep": Words(_("«{expression}» is nested too deep."), _("Split it with set, or into several steps.")),
+    "too_deep": Words(_("“{expression}” is nested too deep."), _("Split it with set, or into several steps.")),
     "over_budget": Words(
-        _("«{expression}» takes too much work."), _("Make the list or the text smaller before this step.")
+        _("“{expression}” takes too much work."), _("Make the list or the text smaller before this step.")
     ),
     "too_large": Words(
-        _("«{expression}» gives more than {limit} bytes."), _("Take only the part of the data that is needed.")
+        _("“{expression}” gives more than {limit} bytes."), _("Take only the part of the data that is needed.")
     ),
     "no_such_name": Words(_("{asked}: no such name; there is: {there}"), _("Choose a value of an earlier step.")),
     "no_such_key": Words(
@@ -94,39 +94,39 @@ WORDS = {
         _("{asked}: nothing can be taken from {inside}, it is {got}"),
         _("Look at the result of that step, or add | default('') where it may be missing."),
     ),
-    "nothing_found": Words(_("«{expression}»: {helper} found nothing."), _("Add | default('') after it.")),
+    "nothing_found": Words(_("“{expression}”: {helper} found nothing."), _("Add | default('') after it.")),
     "not_a_number": Words(
-        _("«{expression}»: {helper} needs a number, got {got}."), _("Turn a text into a number: | float")
+        _("“{expression}”: {helper} needs a number, got {got}."), _("Turn a text into a number: | float")
     ),
-    "not_text": Words(_("«{expression}»: {helper} needs a text, got {got}."), _("Take a single value from it.")),
-    "not_a_list": Words(_("«{expression}»: {helper} needs a list, got {got}."), _("Check which value is a list.")),
+    "not_text": Words(_("“{expression}”: {helper} needs a text, got {got}."), _("Take a single value from it.")),
+    "not_a_list": Words(_("“{expression}”: {helper} needs a list, got {got}."), _("Check which value is a list.")),
     "not_an_object": Words(
-        _("«{expression}»: {helper} needs an object, got {got}."), _("Check which value is an object.")
+        _("“{expression}”: {helper} needs an object, got {got}."), _("Check which value is an object.")
     ),
     "not_a_date": Words(
-        _("«{expression}»: {helper} needs a date and time."), _("For example 2020-12-31T21:45:00+03:00.")
+        _("“{expression}”: {helper} needs a date and time."), _("For example 2020-12-31T21:45:00+03:00.")
     ),
     "cannot_add": Words(
-        _("«{expression}»: {left} and {right} cannot be added."),
+        _("“{expression}”: {left} and {right} cannot be added."),
         _("Join texts with ~, turn a text into a number with | float."),
     ),
     "cannot_compare": Words(
-        _("«{expression}»: {left} and {right} cannot be compared."), _("Turn a text into a number with | float.")
+        _("“{expression}”: {left} and {right} cannot be compared."), _("Turn a text into a number with | float.")
     ),
-    "division_by_zero": Words(_("«{expression}»: division by zero."), _("Check the divisor first.")),
-    "number_too_large": Words(_("«{expression}»: the number is too large."), _("Use smaller numbers.")),
-    "bad_argument": Words(_("«{expression}»: {helper} cannot use «{asked}»."), _("Write it as {signature}.")),
-    "unknown_choice": Words(_("«{expression}»: {helper} does not know «{asked}»."), _("There is: {there}.")),
-    "unknown_zone": Words(_("There is no time zone «{asked}»."), _("Use a name like Europe/Moscow.")),
+    "division_by_zero": Words(_("“{expression}”: division by zero."), _("Check the divisor first.")),
+    "number_too_large": Words(_("“{expression}”: the number is too large."), _("Use smaller numbers.")),
+    "bad_argument": Words(_("“{expression}”: {helper} cannot use “{asked}”."), _("Write it as {signature}.")),
+    "unknown_choice": Words(_("“{expression}”: {helper} does not know “{asked}”."), _("There is: {there}.")),
+    "unknown_zone": Words(_("There is no time zone “{asked}”."), _("Use a name like Europe/Moscow.")),
     "bad_change": Words(
-        _("«{expression}»: «{asked}» is not a change of date."),
+        _("“{expression}”: “{asked}” is not a change of date."),
         _("For example +45 minutes, -1 day, first day of month."),
     ),
     "bad_pattern": Words(
-        _("«{asked}» is not a regular expression."), _("RE2 syntax is used: no look-around, no back-references.")
+        _("“{asked}” is not a regular expression."), _("RE2 syntax is used: no look-around, no back-references.")
     ),
-    "bad_data": Words(_("«{expression}»: {helper} cannot read this text."), _("Check what the text is encoded with.")),
-    "unforeseen": Words(_("«{expression}» could not be evaluated."), _("Simplify the expression.")),
+    "bad_data": Words(_("“{expression}”: {helper} cannot read this text."), _("Check what the text is encoded with.")),
+    "unforeseen": Words(_("“{expression}” could not be evaluated."), _("Simplify the expression.")),
 }
 
 register({f"{CODE}.{reason}".rstrip("."): words for reason, words in WORDS.items()})

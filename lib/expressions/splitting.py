@@ -56,6 +56,7 @@ class Splitter:
         self.trim_next = False  # the last brackets ended with `-}}` or `-%}`
         self.source_left = SOURCE
         self.attempts_left = ATTEMPTS
+        self.comments_end = text.rfind("#}")
 
     def split(self) -> list[Piece]:
         search = 0
@@ -88,9 +89,9 @@ class Splitter:
 
     def take_comment(self, start: int) -> int:
         """`{# … #}` says nothing; without an end it is ordinary text."""
-        end = self.text.find("#}", start + 2)
-        if end < 0:
+        if start + 2 > self.comments_end:
             return start + 2
+        end = self.text.find("#}", start + 2)
         self.take_text(start)
         self.position = end + 2
         return self.position

@@ -92,6 +92,7 @@ def date(budget: Budget, date: Json = "now", format: Json = "rfc3339", timezone:
     aliases=("add", "date_add"),
 )
 def date_modify(budget: Budget, date: Json, change: Json, timezone: Json = None) -> Json:
+    budget.use(10)
     moment = in_zone(moment_of(date, budget), timezone, budget)
     return rfc3339.format(changed(moment, text_of(change, budget)))
 
@@ -168,7 +169,7 @@ def moment_of(value: Json, budget: Budget, zone: tzinfo | None = None) -> dateti
         return datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
     if not isinstance(value, str) or len(value) > CHANGE_LENGTH:
         raise ExpressionError("not_a_date", got=kind_of(value))
-    budget.use(2)
+    budget.use(10)
     where = zone or zone_of(None, budget)
     moment = rfc3339.read(value, where) or mail_date(value)
     if moment is not None:
