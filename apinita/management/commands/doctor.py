@@ -2,6 +2,7 @@
 
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,9 +27,14 @@ class Command(BaseCommand):
     help = "Look the installation over and say what to do about each problem."
     requires_system_checks: list[str] = []
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("only", nargs="*", metavar="NAME", help="check only this, for example: worker")
+
+    def handle(self, *args: Any, only: list[str], **options: Any) -> None:
         problems = 0
         for name, check in checks():
+            if only and name not in only:
+                continue
             try:
                 self.stdout.write(f"ok       {name}: {check()}")
             except Problem as problem:

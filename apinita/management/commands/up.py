@@ -12,17 +12,14 @@ from datetime import datetime
 from typing import IO, Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
-from apinita import embedded, environment, health, preparing, processes
+from apinita import embedded, environment, health, migrating, preparing, processes
 from apinita.preparing import Refused
 from apinita.supervisor import Console, Part, Supervisor
 
 SERVER_NAMES = {"postgres": "PostgreSQL", "valkey": "Valkey"}
-MIGRATION_LOCK = 7_206_418_305  # any number of our own, the same in every installation
 WEB_THREADS = 32
 WORKER_GRACE_S = 32  # a step that is under way may take 25 s to come to its end: apinita.celery
 LISTENS_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 — compared with, not bound to
@@ -74,9 +71,8 @@ class Start:
         supervisor.hear_signals()
         try:
             self.start_servers()
-            preparing.keys_fit()
-            self.migrate()
-            self.note_keys_and_owner()
+            self.link = migrating.make_ready(self.say)
+            self.since = self.now()
             if not supervisor.stops_wanted:
                 supervisor.parts = [*self.server_parts(), *self.product_parts()]
                 supervisor.run()
@@ -104,29 +100,12 @@ class Start:
             preparing.database_answers()
             preparing.broker_answers()
 
-    def migrate(self) -> None:
-        """Bring the tables up to date; two that start at once on one database take turns."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
-            try:
-                executor = MigrationExecutor(connection)
-                waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-                if waiting:
-                    self.say(f"migrating the database: {waiting} steps")
-                    call_command("migrate", verbosity=0, interactive=False)
-            finally:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
-
-    def note_keys_and_owner(self) -> None:
-        from accounts import setup
-        from accounts.keys import remember_keyring
-
-        remember_keyring(settings.KEYRING)
-        if setup.is_needed():
-            self.link = setup.new_setup_link()
+    def now(self) -> datetime:
+        """The database's clock: a worker seen after this is one of ours."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT clock_timestamp()")
-            self.since = cursor.fetchone()[0]
+            found: datetime = cursor.fetchone()[0]
+        return found
 
     def server_parts(self) -> list[Part]:
         """The embedded servers, already running, so that a crash of one is noticed and mended too."""
