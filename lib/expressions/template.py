@@ -232,14 +232,14 @@ def locate(error: ExpressionError, text: str, pieces: list[Piece]) -> None:
         error.locate(text, line=1)
 
 
-def evaluate(template: Json, names: Mapping[str, Json]) -> Json:
+def evaluate(template: Json, names: Mapping[str, Json], *, budget: Budget | None = None) -> Json:
     """The value of a template. ExpressionError."""
-    return compile_value(template).evaluate(names)
+    return compile_value(template).evaluate(names, budget=budget)
 
 
-def evaluate_text(template: str, names: Mapping[str, Json]) -> str:
+def evaluate_text(template: str, names: Mapping[str, Json], *, budget: Budget | None = None) -> str:
     """The value of a template as text, always: for addresses, headers, parameters. ExpressionError."""
-    return compile_value(template).text(names)
+    return compile_value(template).text(names, budget=budget)
 
 
 def has_expression(text: str) -> bool:
