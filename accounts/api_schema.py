@@ -6,7 +6,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import serializers
 
 
-class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class BearerToken(OpenApiAuthenticationExtension):
     target_class = "accounts.api_auth.TokenAuthentication"
     name = "token"
 
@@ -14,7 +14,7 @@ class BearerToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return {"type": "http", "scheme": "bearer", "description": "An API token of a workspace: `apn_…`."}
 
 
-class Session(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class Session(OpenApiAuthenticationExtension):
     target_class = "accounts.api_auth.CabinetSession"
     name = "session"
 

@@ -20,7 +20,7 @@ TITLES: dict[str, str] = {
     "member.joined": _("Joined the workspace"),
     "member.role_changed": _("Changed a role"),
     "member.removed": _("Removed a member"),
-    "token.created": _("Made an API token"),
+    "token.created": _("Created an API token"),
     "token.revoked": _("Revoked an API token"),
     "workspace.changed": _("Changed the workspace"),
 }

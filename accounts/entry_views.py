@@ -47,7 +47,7 @@ def try_to_sign_in(request: HttpRequest, form: SignInForm) -> int:
     try:
         user = signing_in.check_credentials(request, form.cleaned_data["email"], form.cleaned_data["password"])
     except signing_in.WrongCredentials as wrong:
-        form.add_error("password", wrong_credentials(wrong.left))
+        form.add_error("password", with_tries(gettext("The e-mail or the password is wrong."), wrong.left))
         return 422
     except Refused as refused:
         form.add_error(None, too_many(refused))
@@ -215,8 +215,8 @@ def workspace_name(user: User) -> str:
     return gettext("Workspace of {name}").format(name=user)[:120]
 
 
-def wrong_credentials(left: int) -> str:
-    words = gettext("The e-mail or the password is wrong.")
+def with_tries(words: str, left: int) -> str:
+    """What was wrong, and how many tries are left."""
     if not left:
         return words
     tries = ngettext("{count} try is left.", "{count} tries are left.", left).format(count=left)

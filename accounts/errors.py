@@ -15,7 +15,7 @@ register(
         "forbidden.no_workspace": Words(
             _("You belong to no workspace."), _("Make one, or ask a colleague for an invitation.")
         ),
-        "forbidden.csrf": Words(_("The page is out of date."), _("Load it anew and try again.")),
+        "forbidden.csrf": Words(_("The page is out of date."), _("Reload it and try again.")),
         "forbidden.role_too_high": Words(
             _("A token cannot have a higher role than you do."), _("Choose “{role}” or a lower one.")
         ),

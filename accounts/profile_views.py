@@ -6,14 +6,14 @@ from django.contrib.auth import update_session_auth_hash
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import audit, passwords, signing_in
 from accounts.access import person
 from accounts.addresses import local_path
-from accounts.entry_views import GET_AND_POST, home, too_many
+from accounts.entry_views import GET_AND_POST, home, too_many, with_tries
 from accounts.forms import ChangePasswordForm, ProfileForm, WorkspaceForm
 from accounts.models import AuditEntry, Membership, User
 from accounts.registering import make_workspace
@@ -57,8 +57,7 @@ def knows_the_current(request: HttpRequest, form: ChangePasswordForm, user: User
     try:
         signing_in.check_credentials(request, user.email, form.cleaned_data["current"])
     except signing_in.WrongCredentials as wrong:
-        tries = ngettext("{count} try is left.", "{count} tries are left.", wrong.left).format(count=wrong.left)
-        form.add_error("current", f"{gettext('The password is wrong.')} {tries if wrong.left else ''}".strip())
+        form.add_error("current", with_tries(gettext("The password is wrong."), wrong.left))
     except Refused as refused:
         form.add_error(None, too_many(refused))
     return form.is_valid()

@@ -17,7 +17,7 @@ def test_what_alice_does_is_noted(client_of, alice, bob):
     browser.post("/settings/members/", {"email": "dana@example.com", "role": "editor"})
     browser.post("/settings/tokens/", {"name": "script", "role": "viewer", "lifetime": "0"})
     page = browser.get(PAGE).content.decode()
-    for words in ["Changed a role", "bob@example.com", "Invited somebody", "dana@example.com", "Made an API token"]:
+    for words in ["Changed a role", "bob@example.com", "Invited somebody", "dana@example.com", "Created an API token"]:
         assert words in page
 
 
