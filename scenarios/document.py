@@ -385,7 +385,7 @@ class Checker:
             except UserError as error:
                 yield Problem(path, error.code, error.as_json()["params"])
                 return
-            for name in sorted(compiled.references - before):
+            for name in sorted((compiled.required | compiled.references & self.keys) - before):
                 yield wrong(path, "not_before", name=name, there=", ".join(sorted(before - ALWAYS_THERE)))
 
 

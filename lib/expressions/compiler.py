@@ -33,6 +33,7 @@ class Compiler:
 
     def __init__(self) -> None:
         self.references: set[str] = set()
+        self.required: set[str] = set()
         self.paths: set[str] = set()
         self.bound: list[set[str]] = [set()]  # names that the template binds itself, innermost scope last
         self.all_bound: set[str] = set()
@@ -74,11 +75,12 @@ class Compiler:
         self.bound[-1].update(names)
         self.all_bound.update(names)
 
-    def read(self, root: str, keys: tuple[Key, ...]) -> None:
+    def read(self, root: str, keys: tuple[Key, ...], *, softly: bool) -> None:
         if any(root in scope for scope in self.bound):
             self.bound_read.add(root)
         else:
             self.references.add(root)
+            self.required.update(() if softly else (root,))
             self.paths.add(".".join([root, *map(str, keys)]))
 
     def all(self, expressions: list[nodes.Expr]) -> list[Run]:

@@ -38,7 +38,7 @@ def build_path(compiler: Compiler, root: str, keys: tuple[Key, ...], softly: boo
     """A name and literal keys: the commonest expression, so one closure without a budget."""
     if root in NULLS and not keys:
         return constant(None)
-    compiler.read(root, keys)
+    compiler.read(root, keys, softly=softly)
     otherwise = walk_softly if softly else walk
 
     def run(names: Names, budget: Budget | None) -> Json:

@@ -22,12 +22,13 @@ Leaf = Callable[[Names, Budget], Json]
 class Compiled:
     """A template ready to be evaluated.
 
-    `references` are the root names it reads, without those it binds itself (`{% for %}`, `{% set %}`, `loop`).
+    `references` are the root names it reads, without those it binds itself (`{% for %}`, `{% set %}`, `loop`);
+    `required` those among them that must be there, since neither `default` nor `is defined` stands by.
     `paths` are the look-ups with literal keys, dotted (`s2.body.items`, `s2.body.items.0`); a computed key or a slice
     ends a path.
     """
 
-    __slots__ = ("is_constant", "is_path", "leaf", "paths", "pieces", "references", "run", "template")
+    __slots__ = ("is_constant", "is_path", "leaf", "paths", "pieces", "references", "required", "run", "template")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Compiled:
         leaf: Leaf | None = None,
         pieces: list[Piece] | None = None,
         references: frozenset[str] = frozenset(),
+        required: frozenset[str] = frozenset(),
         paths: frozenset[str] = frozenset(),
         is_constant: bool = False,
         is_path: bool = False,
@@ -46,6 +48,7 @@ class Compiled:
         self.leaf = leaf or run  # evaluates it as a part of something larger
         self.pieces = pieces or []
         self.references = references
+        self.required = required
         self.paths = paths
         self.is_constant = is_constant
         self.is_path = is_path
@@ -105,6 +108,7 @@ def compile_any(template: Json, depth: int) -> Compiled:
         template,
         object_run(parts) if isinstance(template, dict) else list_run(parts),
         references=frozenset().union(*(each.references for each in parts.values())),
+        required=frozenset().union(*(each.required for each in parts.values())),
         paths=frozenset().union(*(each.paths for each in parts.values())),
     )
 
@@ -174,6 +178,7 @@ def compile_pieces(text: str) -> Compiled:
         leaf=leaf,
         pieces=pieces,
         references=frozenset(compiler.references),
+        required=frozenset(compiler.required),
         paths=frozenset(compiler.paths),
         is_path=is_path,
     )

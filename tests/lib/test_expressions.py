@@ -482,3 +482,9 @@ def test_a_mapping_that_is_not_a_dict_will_do_for_names():
 
     assert evaluate("{{ a }}{{ b }}{% set c = a %}{{ c }}", ChainMap({"a": 1}, {"b": 2})) == "121"
     assert evaluate("{{ a.b }}", MappingProxyType({"a": {"b": 1}})) == 1
+
+
+def test_required_names_are_those_that_nothing_stands_in_for() -> None:
+    compiled = compile_value("{{ a | default('x') }} {{ b.c }} {% if d is defined %}1{% endif %} {{ e is empty }}")
+    assert compiled.references == {"a", "b", "d", "e"}
+    assert compiled.required == {"b"}

@@ -95,6 +95,8 @@ def test_a_whole_document_is_read_and_written_unchanged() -> None:
         ("steps.0.inputs.nothing", "x", ("steps[0].inputs.nothing", "invalid_input")),
         ("steps.0.inputs.calendar_id", "{{ s5.body }}", ("steps[0].inputs.calendar_id", "not_before")),
         ("steps.0.inputs.calendar_id", "{{ s2.body }}", ("steps[0].inputs.calendar_id", "not_before")),
+        ("steps.0.inputs.calendar_id", "{{ s5.body | default('x') }}", ("steps[0].inputs.calendar_id", "not_before")),
+        ("steps.0.inputs.calendar_id", "{{ nobody }}", ("steps[0].inputs.calendar_id", "not_before")),
         ("steps.0.inputs.calendar_id", "{{ error.code }}", ("steps[0].inputs.calendar_id", "not_before")),
         ("steps.0.inputs.calendar_id", "{{ 1 + }}", ("steps[0].inputs.calendar_id", "unfinished")),
         ("steps.1.retry.attempts", 0, ("steps[1].retry.attempts", "not_a_number")),
@@ -132,6 +134,10 @@ def test_responding_needs_a_webhook() -> None:
     assert problems({"name": "x", "trigger": {"type": "manual"}, "steps": [step]}) == [
         ("steps[0].action", "wrong_trigger")
     ]
+
+
+def test_a_name_that_may_be_missing_is_no_problem() -> None:
+    assert problems(changed("steps.0.inputs.calendar_id", "{{ nobody | default('primary') }}")) == []
 
 
 def test_new_keys_are_counted_on() -> None:
