@@ -25,6 +25,8 @@ class Words:
     hint: str = ""
 
 
+IN_WORDS = frozenset({"got"})  # parameters that are words of ours, so translated too
+
 CATALOGUE: dict[str, Words] = {}
 
 
@@ -86,12 +88,13 @@ def describe(stored: Mapping[str, Json], translate: Translate = str) -> dict[str
     A code that the catalogue does not hold (an old run's, say) is shown as itself.
     """
     params = stored.get("params") or {}
+    shown = {name: translate(value) if name in IN_WORDS else value for name, value in params.items()}
     code = stored["code"]
     words = CATALOGUE.get(f"{code}.{params.get('reason', '')}") or CATALOGUE.get(code) or Words(code)
     return {
         "code": code,
-        "text": fill(translate(words.text), params),
-        "hint": fill(translate(words.hint), params) if words.hint else "",
+        "text": fill(translate(words.text), shown),
+        "hint": fill(translate(words.hint), shown) if words.hint else "",
         "params": params,
         "path": stored.get("path", ""),
     }

@@ -13,8 +13,8 @@ from actions.base import Action, Context
 from connections import access
 from connections.client import PlainClient
 from connections.masking import mask_json
-from lib import expressions
 from lib.errors import InvalidInput, Json, UserError
+from lib.expressions import Budget, Compiled
 from scenarios.document import Step
 from scenarios.engine import Attempt, Cancelled, HandedOver, Performed, Prepared
 from scenarios.journal import LeaseLost
@@ -50,9 +50,9 @@ class StepPerformer:
             names = {**names, "connection": access.described(self.workspace_id, step.connection)}
         return {name: self.evaluate(name, value, names) for name, value in compiled.items()}
 
-    def evaluate(self, name: str, compiled: expressions.Compiled, names: Mapping[str, Json]) -> Json:
+    def evaluate(self, name: str, compiled: Compiled, names: Mapping[str, Json]) -> Json:
         try:
-            return compiled.evaluate(names)
+            return compiled.evaluate(names, budget=Budget(timezone=self.timezone))
         except UserError as error:
             error.params.setdefault("field", name)
             raise

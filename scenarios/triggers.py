@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import vault
@@ -38,7 +39,7 @@ class Manual(TriggerType):
     key = "manual"
     title = _("By hand")
     help = _("The scenario runs when you press the button, or when a program asks for it.")
-    icon = "hand"
+    icon = "mouse-pointer-click"
 
 
 class Webhook(TriggerType):
@@ -98,7 +99,7 @@ class ScheduleTrigger(TriggerType):
         try:
             schedules.parse(inputs, "UTC")
         except InvalidInput as error:
-            return error.errors
+            return {name: [gettext(message) for message in messages] for name, messages in error.errors.items()}
         return super().check(inputs)
 
 

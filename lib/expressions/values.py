@@ -14,6 +14,7 @@ from typing import Final
 import orjson
 
 from lib.errors import Json
+from lib.errors import gettext_noop as _
 from lib.expressions.budget import ITEMS, NUMBER_BITS, SIZE, Budget, too_large
 from lib.expressions.errors import ExpressionError, names_there
 
@@ -31,12 +32,21 @@ class Missing:
 
 MISSING: Final = Missing()
 JSON_TYPES = frozenset({str, int, float, bool, type(None), list, dict})
-KINDS = {str: "text", int: "number", float: "number", bool: "boolean", type(None): "null", list: "list", dict: "object"}
+KINDS = {
+    str: _("text"),
+    int: _("number"),
+    float: _("number"),
+    bool: _("boolean"),
+    type(None): _("null"),
+    list: _("list"),
+    dict: _("object"),
+}
+NOTHING = _("nothing")
 
 
 def kind_of(value: Json) -> str:
     """The kind of a value in one word, for messages."""
-    return KINDS.get(type(value), "nothing")
+    return KINDS.get(type(value), NOTHING)
 
 
 # Looking up
