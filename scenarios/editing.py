@@ -14,9 +14,21 @@ from accounts.roles import Role
 from actions import registry
 from actions.base import Action
 from connections.models import Connection
+from lib import expressions
 from lib.errors import InvalidInput, Json, UserError, describe
 from scenarios import signatures, triggers
-from scenarios.document import Document, InvalidDocument, Problem, Step, Surroundings, dump, parse
+from scenarios.document import (
+    KEY,
+    LONGEST_NAME,
+    RESERVED,
+    Document,
+    InvalidDocument,
+    Problem,
+    Step,
+    Surroundings,
+    dump,
+    parse,
+)
 from scenarios.document import problems as problems_of
 from scenarios.models import Scenario, Version
 
@@ -52,6 +64,19 @@ def create(actor: Actor, data: Json, *, draft: bool = False) -> Scenario:
         triggers.make_hook(scenario)
         audit.record(actor, "scenario.create", scenario.public_id, name=scenario.name)
     return scenario
+
+
+def copy(actor: Actor, scenario: Scenario, *, name: str) -> Scenario:
+    """A draft of its own with the same steps, samples and secrets; it was never published, so it is off."""
+    document = replace(parse(scenario.document), name=name[:LONGEST_NAME])
+    inputs = document.trigger.inputs
+    if isinstance(inputs.get("signature"), dict):
+        document = with_trigger_inputs(document, {**inputs, "signature": inputs["signature"] | secrets_of(scenario)})
+    with transaction.atomic():
+        made = create(actor, dump(document), draft=True)
+        made.samples = scenario.samples
+        made.save(update_fields=["samples"])
+    return made
 
 
 def save(actor: Actor, scenario: Scenario, data: Json, *, revision: int | None, draft: bool = False) -> Scenario:
@@ -213,6 +238,42 @@ def change_step(document: Document, key: str, **changes: Json) -> Document:
 def remove_step(document: Document, key: str) -> Document:
     """Raises UserError `no_such_step`."""
     return replace(document, steps=mapped(checked(document, key).steps, key, lambda step: None))
+
+
+def rename_key(document: Document, old: str, new: str) -> Document:
+    """Give a step or the trigger another key and turn all references to it.
+
+    Raises UserError `no_such_step`, `invalid_document` for a key that cannot be, `expression_failed` where a text
+    binds the new name itself.
+    """
+    taken = {document.trigger.key, *(step.key for _, step in document.walk())}
+    if old != document.trigger.key:
+        checked(document, old)
+    if old == new:
+        return document
+    refusal = ""
+    if not KEY.fullmatch(new):
+        refusal = "bad_key"
+    elif new in RESERVED or new in document.variables:
+        refusal = "reserved_key"
+    elif new in taken:
+        refusal = "repeated_key"
+    if refusal:
+        raise UserError("invalid_document", refusal, params={"name": new})
+    trigger = replace(document.trigger, key=new) if old == document.trigger.key else document.trigger
+    return replace(document, trigger=trigger, steps=rekeyed(document.steps, old, new))
+
+
+def rekeyed(steps: tuple[Step, ...], old: str, new: str) -> tuple[Step, ...]:
+    return tuple(
+        replace(
+            step,
+            key=new if step.key == old else step.key,
+            inputs=expressions.rename(dict(step.inputs), old, new),
+            on_error=rekeyed(step.on_error, old, new) if isinstance(step.on_error, tuple) else step.on_error,
+        )
+        for step in steps
+    )
 
 
 def checked(document: Document, key: str) -> Document:

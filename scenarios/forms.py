@@ -1,0 +1,197 @@
+"""What people type in about a whole scenario: a new one, its name and settings, a run by hand, a document to import."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts import zones
+from lib import safe_json
+from lib.errors import Json
+from scenarios.document import LONGEST_NAME, Document, Retry, Settings, Step
+from scenarios.step_inputs import Pair, as_text, parsed
+from scenarios.triggers import TRIGGERS
+
+if TYPE_CHECKING:
+    from django.http import QueryDict
+
+LARGEST_DOCUMENT = 1_000_000  # characters
+VARIABLE = "var"
+
+
+def trigger_choices() -> list[tuple[str, Any]]:
+    return [(key, kind.title) for key, kind in TRIGGERS.items()]
+
+
+class JsonText(forms.CharField):
+    """A text that is JSON; `cleaned_data` holds its value. A blank one is {}."""
+
+    def __init__(self, **rest: Any) -> None:
+        super().__init__(
+            widget=forms.Textarea(attrs={"class": "textarea--mono", "rows": 6, "spellcheck": "false"}), **rest
+        )
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return {}
+        try:
+            return safe_json.loads(text)
+        except safe_json.JsonError as error:
+            raise ValidationError(gettext("This is not JSON: {why}.").format(why=error)) from None
+
+
+class NewScenarioForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=LONGEST_NAME, required=False)
+    trigger = forms.ChoiceField(label=_("What starts it"), choices=trigger_choices, widget=forms.RadioSelect)
+
+
+class NameForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=LONGEST_NAME)
+
+
+class KeyForm(forms.Form):
+    key = forms.CharField(
+        label=_("Key"),
+        max_length=64,
+        help_text=_("Small Latin letters, digits and _. The references to the step are rewritten."),
+    )
+
+
+class RunForm(forms.Form):
+    body = JsonText(
+        label=_("Data for the run"),
+        required=False,
+        max_length=LARGEST_DOCUMENT,
+        help_text=_("JSON: what the trigger's body would be."),
+    )
+
+
+class ImportForm(forms.Form):
+    document = JsonText(
+        label=_("Document"), max_length=LARGEST_DOCUMENT, help_text=_("JSON, as “Export” gives it: format 1.")
+    )
+
+
+class SettingsForm(forms.Form):
+    """Settings of the document; variables come as rows `var.0.name`, `var.0.value`, …"""
+
+    timezone = forms.ChoiceField(
+        label=_("Time zone"), required=False, help_text=_("For schedules and dates of this scenario.")
+    )
+    on_unknown = forms.ChoiceField(
+        label=_("A step whose outcome nobody knows"),
+        choices=[("stop", _("Stop the run and ask a person")), ("repeat", _("Send it again"))],
+        help_text=_("The worker died in the middle of a step, and a repeat could act twice."),
+    )
+
+    def __init__(self, data: "QueryDict | None" = None, *, document: Document, workspace_zone: str) -> None:
+        super().__init__(
+            data, initial={"timezone": document.settings.timezone, "on_unknown": document.settings.on_unknown}
+        )
+        as_workspace = gettext("As the workspace: {zone}").format(zone=workspace_zone)
+        self.fields["timezone"].choices = [("", as_workspace), *with_current(document.settings.timezone)]  # type: ignore[attr-defined]
+        self.before = document
+        self.rows = rows_of(data) if data is not None else self.known_rows()
+
+    def known_rows(self) -> list[Pair]:
+        return [Pair(name, as_text(value)) for name, value in self.before.variables.items()]
+
+    @property
+    def shown_rows(self) -> list[Pair]:
+        return [*self.rows, Pair("", ""), Pair("", "")]
+
+    def settings(self) -> Settings:
+        return Settings(
+            timezone=self.cleaned_data["timezone"],
+            on_unknown=self.cleaned_data["on_unknown"],
+            max_concurrent_runs=self.before.settings.max_concurrent_runs,
+        )
+
+    def variables(self) -> dict[str, Json]:
+        """What looks like JSON (a number, true, a list) is JSON; the rest is text, and what was not touched stays."""
+        old = self.before.variables
+        return {
+            row.name: old[row.name]
+            if row.name in old and as_text(old[row.name]) == row.value
+            else parsed(row.value, row.value)
+            for row in self.rows
+            if row.name
+        }
+
+
+class PolicyForm(forms.Form):
+    """What a step does at an error: go on or not, and how often it is tried."""
+
+    on_error = forms.ChoiceField(
+        label=_("If the step fails"),
+        choices=[("stop", _("The run fails here")), ("continue", _("Go on with the next step"))],
+        widget=forms.RadioSelect,
+        required=False,
+    )
+    retries = forms.ChoiceField(
+        label=_("Repeats"),
+        choices=[("usual", _("As usual")), ("own", _("By a rule of its own"))],
+        widget=forms.RadioSelect,
+        help_text=_("As usual: a temporary failure is tried again up to five times where a repeat cannot act twice."),
+    )
+    attempts = forms.IntegerField(label=_("Attempts, the first one included"), min_value=1, max_value=100)
+    delay_s = forms.FloatField(label=_("Pause before the second, seconds"), min_value=0, max_value=86_400)
+    factor = forms.FloatField(label=_("Each next pause is longer by"), min_value=1, max_value=10)
+    max_delay_s = forms.FloatField(label=_("Longest pause, seconds"), min_value=0, max_value=86_400)
+
+    def __init__(self, data: "QueryDict | None" = None, *, step: Step) -> None:
+        retry = step.retry or Retry()
+        initial: Mapping[str, Any] = {
+            "on_error": step.on_error if isinstance(step.on_error, str) else "",
+            "retries": "own" if step.retry else "usual",
+            "attempts": retry.attempts,
+            "delay_s": f"{retry.delay_s:g}",
+            "factor": f"{retry.factor:g}",
+            "max_delay_s": f"{retry.max_delay_s:g}",
+        }
+        super().__init__(data, initial=dict(initial))
+        self.step = step
+        for name in ("attempts", "delay_s", "factor", "max_delay_s"):
+            self.fields[name].required = bool(data) and data.get("retries") == "own"  # type: ignore[union-attr]
+
+    @property
+    def has_handler(self) -> bool:
+        return not isinstance(self.step.on_error, str)
+
+    def changes(self) -> dict[str, Any]:
+        """What of the step changes; nothing where the form is wrong or was not posted."""
+        if not self.is_valid():
+            return {}
+        cleaned = self.cleaned_data
+        numbers = ("delay_s", "factor", "max_delay_s")
+        own = (
+            Retry(attempts=cleaned["attempts"], **{name: tidy(cleaned[name]) for name in numbers})
+            if (cleaned["retries"] == "own")
+            else None
+        )
+        on_error = {} if self.has_handler else {"on_error": cleaned["on_error"] or "stop"}
+        return {"retry": own, **on_error}
+
+
+def tidy(number: float) -> float:
+    return int(number) if number == int(number) else number
+
+
+def with_current(zone: str) -> list[tuple[str, str]]:
+    found = zones.choices()
+    return found if not zone or any(zone == key for key, _word in found) else [(zone, zone), *found]
+
+
+def rows_of(data: "QueryDict") -> list[Pair]:
+    rows = []
+    number = 0
+    while f"{VARIABLE}.{number}.name" in data:
+        name = data.get(f"{VARIABLE}.{number}.name", "").strip()
+        if name:
+            rows.append(Pair(name, data.get(f"{VARIABLE}.{number}.value", "")))
+        number += 1
+    return rows

@@ -1,0 +1,306 @@
+"""What the panel beside the track shows: of a step, of the trigger, or why the draft cannot be published."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from actions.base import Action
+from actions.registry import Connector
+from connections.models import Connection
+from lib import safe_json
+from lib.errors import Json, describe
+from scenarios import access, api_shapes, picking, previews, triggers, wording
+from scenarios.document import Step, dump_step, dump_trigger
+from scenarios.drafting import digest, trigger_form
+from scenarios.forms import PolicyForm
+from scenarios.models import Delivery
+from scenarios.previews import Entry
+from scenarios.trigger_forms import ScheduleForm, WebhookForm
+from scenarios.triggers import TRIGGERS, TriggerType
+from scenarios.workbench import TRIGGER, Fault, Workbench, action_of, connector_of, title_of
+
+if TYPE_CHECKING:
+    from django.http import QueryDict
+
+DELIVERIES = 8
+SAMPLE_ROWS = 12
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a test of a step gave. `rows` is the first level of the result; an old one is known from an earlier test."""
+
+    is_ok: bool
+    title: str
+    result: Json = None
+    rows: list[tuple[str, Json]] = field(default_factory=list)
+    request: Mapping[str, Json] | None = None
+    error: Mapping[str, Json] | None = None
+    errors: Mapping[str, list[str]] = field(default_factory=dict)
+    took_ms: int | None = None
+    is_old: bool = False
+    fix_url: str = ""
+
+
+@dataclass(frozen=True)
+class StepPanel:
+    bench: Workbench
+    step: Step
+    entries: list[Entry]
+    policy: PolicyForm
+    output: Output | None
+    is_new: bool = False
+    tab: str = "fields"
+    template: str = "scenarios/panels/step.html"
+
+    @property
+    def place(self) -> str:
+        return self.step.key
+
+    @property
+    def number(self) -> int:
+        return self.bench.numbers[self.step.key]
+
+    @property
+    def title(self) -> str:
+        return title_of(self.step)
+
+    @property
+    def action(self) -> type[Action] | None:
+        return action_of(self.step)
+
+    @property
+    def connector(self) -> Connector | None:
+        return connector_of(self.step.action)
+
+    @property
+    def base(self) -> str:
+        return digest(dump_step(self.step))
+
+    @property
+    def usual(self) -> list[Entry]:
+        return [entry for entry in self.entries if not entry.shown.field.advanced]
+
+    @property
+    def advanced(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.shown.field.advanced]
+
+    @property
+    def is_advanced_used(self) -> bool:
+        return any(entry.shown.field.name in self.step.inputs or entry.errors for entry in self.advanced)
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        return picking.groups(self.bench, self.step)
+
+    @property
+    def connection(self) -> Connection | None:
+        return self.bench.connections.get(self.step.connection)
+
+    @property
+    def connection_choices(self) -> list[tuple[str, str]]:
+        found = [
+            (slug, f"{row.name} · {row.account}" if row.account else row.name)
+            for slug, row in self.bench.connections.items()
+        ]
+        gone = self.step.connection and self.step.connection not in self.bench.connections
+        return (
+            [*found, (self.step.connection, _("{slug}: there is no such connection").format(slug=self.step.connection))]
+            if gone
+            else found
+        )
+
+    @property
+    def connection_errors(self) -> list[str]:
+        return [fault.words for fault in self.bench.faults_at(self.step.key) if fault.inside == "connection"]
+
+    @property
+    def other_faults(self) -> list[Fault]:
+        """What belongs to no field: an unknown action, an input that the action does not have."""
+        action = self.action
+        known = tuple(f"inputs.{name}" for name in action.fields) if action else ()
+        return [
+            fault
+            for fault in self.bench.faults_at(self.step.key)
+            if fault.inside != "connection" and not fault.inside.startswith(known)
+        ]
+
+
+@dataclass(frozen=True)
+class TriggerPanel:
+    bench: Workbench
+    form: WebhookForm | ScheduleForm | None
+    form_errors: Mapping[str, list[str]] = field(default_factory=dict)
+    template: str = "scenarios/panels/trigger.html"
+
+    @property
+    def place(self) -> str:
+        return TRIGGER
+
+    @property
+    def start(self) -> str:
+        return self.bench.document.trigger.type
+
+    @property
+    def key(self) -> str:
+        return self.bench.document.trigger.key
+
+    @property
+    def kind(self) -> type[TriggerType] | None:
+        return TRIGGERS.get(self.start)
+
+    @property
+    def kinds(self) -> list[type[TriggerType]]:
+        return list(TRIGGERS.values())
+
+    @property
+    def words(self) -> str:
+        return wording.trigger(self.bench.document)
+
+    @property
+    def base(self) -> str:
+        return digest(dump_trigger(self.bench.document.trigger))
+
+    @property
+    def faults(self) -> list[str]:
+        own = [message for messages in self.form_errors.values() for message in messages]
+        return own or [fault.words for fault in self.bench.faults_at(TRIGGER)]
+
+    @property
+    def url(self) -> str:
+        return triggers.url_of(self.bench.scenario)
+
+    @property
+    def next_fires(self) -> list[Any]:
+        return [] if self.faults else api_shapes.next_fires(self.bench.scenario)
+
+    @property
+    def zone(self) -> str:
+        return str(self.bench.document.trigger.inputs.get("timezone") or self.bench.timezone)
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        rows = access.deliveries(self.bench.actor).filter(scenario=self.bench.scenario).order_by("-id")
+        return list(rows.defer("body", "headers")[:DELIVERIES])
+
+    @property
+    def has_sample(self) -> bool:
+        return self.bench.has_sample(self.key)
+
+    @property
+    def sample(self) -> Json:
+        return self.bench.samples.get(self.key)
+
+    @property
+    def sample_body(self) -> Json:
+        return self.sample.get("body") if isinstance(self.sample, dict) else None
+
+    @property
+    def sample_rows(self) -> list[dict[str, Any]]:
+        return list(picking.picks(self.sample_body, "body"))[:SAMPLE_ROWS] if self.sample_body else []
+
+    @property
+    def curl(self) -> str:
+        methods = self.bench.document.trigger.inputs.get("methods") or ["POST"]
+        return curl(str(methods[0]), self.url, self.sample_body)
+
+
+@dataclass(frozen=True)
+class FaultsPanel:
+    """Why publishing was refused: each problem with the way to its place."""
+
+    bench: Workbench
+    template: str = "scenarios/panels/faults.html"
+
+    @property
+    def place(self) -> str:
+        return ""
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        places = dict.fromkeys(fault.place for fault in self.bench.faults)
+        return [
+            {
+                "title": self.title_of(place),
+                "url": self.bench.url_of(place) + ("" if place in ("", TRIGGER) else "?strict=1"),
+                "is_panel": place != "",
+                "faults": self.bench.faults_at(place),
+            }
+            for place in places
+        ]
+
+    def title_of(self, place: str) -> str:
+        if place == TRIGGER:
+            return _("What starts it")
+        step = self.bench.step(place)
+        return f"{self.bench.numbers[place]}. {title_of(step)}" if step else _("The scenario")
+
+
+def of_step(
+    bench: Workbench,
+    step: Step,
+    *,
+    strict: bool = False,
+    output: Output | None = None,
+    is_new: bool = False,
+    tab: str = "fields",
+    posted: "QueryDict | None" = None,
+) -> StepPanel:
+    action = action_of(step)
+    found = previews.entries(bench, step, action.fields, strict=strict, posted=posted) if action else []
+    policy = PolicyForm(posted, step=step) if posted is not None and "retries" in posted else PolicyForm(step=step)
+    if output is None and bench.has_sample(step.key):
+        output = known(bench.samples[step.key])
+    return StepPanel(bench, step, found, policy, output, is_new, tab)
+
+
+def of_trigger(bench: Workbench, errors: Mapping[str, list[str]] | None = None) -> TriggerPanel:
+    return TriggerPanel(bench, trigger_form(bench.scenario, bench.document), errors or {})
+
+
+def known(result: Json) -> Output:
+    return Output(True, _("Last result"), result=result, rows=rows_of(result), is_old=True)
+
+
+def tested(bench: Workbench, step: Step, answer: Mapping[str, Any]) -> Output:
+    """The answer of scenarios.trying.try_step, for people."""
+    request, took_ms = answer["request"], answer["took_ms"]
+    if "result" in answer:
+        result = answer["result"]
+        return Output(True, _("The step works"), result, rows_of(result), request, took_ms=took_ms)
+    stored = answer["error"]
+    labels = {name: str(one.label) for name, one in action.fields.items()} if (action := action_of(step)) else {}
+    errors = {labelled(path, labels): messages for path, messages in stored.get("errors", {}).items()}
+    told = describe(stored, _)
+    if field_name := labels.get(str(stored["params"].get("field", ""))):
+        told = {**told, "text": f"{field_name}: {told['text']}"} if not errors else told
+    connection = bench.connections.get(step.connection)
+    needs_connection = stored["code"] in ("reauthorization_needed", "insufficient_scope", "no_connection")
+    fix_url = reverse("connections:detail", args=[connection.public_id]) if connection and needs_connection else ""
+    return Output(
+        False, str(told["text"]), request=request, error=told, errors=errors, took_ms=took_ms, fix_url=fix_url
+    )
+
+
+def labelled(path: str, labels: Mapping[str, str]) -> str:
+    name = path.partition(".")[0].partition("[")[0]
+    return labels.get(name, "") + path.removeprefix(name) if name in labels else path
+
+
+def rows_of(result: Json) -> list[tuple[str, Json]]:
+    """The first level of a result; of an HTTP answer, that of its body."""
+    inner = result.get("body") if isinstance(result, dict) and "status" in result else result
+    if isinstance(inner, dict) and inner:
+        return list(inner.items())
+    return list(result.items()) if isinstance(result, dict) else [(_("Value"), result)]
+
+
+def curl(method: str, url: str, body: Json) -> str:
+    if method == "GET":
+        return f"curl {shlex.quote(url)}"
+    data = safe_json.dumps(body if body is not None else {}).decode()
+    return f"curl -X {method} {shlex.quote(url)} -H 'Content-Type: application/json' -d {shlex.quote(data)}"

@@ -1,0 +1,69 @@
+"""What starts a scenario, in words: «Каждые 15 минут», «По будням в 09:00», «Вебхук»."""
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from lib.errors import Json
+from scenarios.document import Document
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+WORKDAYS, WEEKEND, ALL_DAYS = [1, 2, 3, 4, 5], [6, 7], [1, 2, 3, 4, 5, 6, 7]
+WEEKDAYS = (
+    (1, gettext_lazy("Mon")),
+    (2, gettext_lazy("Tue")),
+    (3, gettext_lazy("Wed")),
+    (4, gettext_lazy("Thu")),
+    (5, gettext_lazy("Fri")),
+    (6, gettext_lazy("Sat")),
+    (7, gettext_lazy("Sun")),
+)
+
+
+def trigger(document: Document) -> str:
+    """What starts the scenario; the trigger's own name is not asked for."""
+    kind, inputs = document.trigger.type, document.trigger.inputs
+    if kind == "schedule":
+        return schedule(inputs)
+    if kind == "webhook":
+        return _("Webhook")
+    return _("By hand") if kind == "manual" else kind
+
+
+def schedule(inputs: Mapping[str, Json]) -> str:
+    if inputs.get("cron"):
+        return _("By the rule {cron}").format(cron=inputs["cron"])
+    seconds = inputs.get("every_s")
+    if isinstance(seconds, int) and seconds > 0:
+        return every(seconds)
+    if isinstance(inputs.get("daily"), dict):
+        return daily(inputs["daily"])
+    return _("Schedule")
+
+
+def every(seconds: int) -> str:
+    if seconds % DAY_S == 0:
+        return ngettext("Every day", "Every {n} days", seconds // DAY_S).format(n=seconds // DAY_S)
+    if seconds % HOUR_S == 0:
+        return ngettext("Every hour", "Every {n} hours", seconds // HOUR_S).format(n=seconds // HOUR_S)
+    if seconds % MINUTE_S == 0:
+        return ngettext("Every minute", "Every {n} minutes", seconds // MINUTE_S).format(n=seconds // MINUTE_S)
+    return ngettext("Every second", "Every {n} seconds", seconds).format(n=seconds)
+
+
+def daily(rule: Mapping[str, Json]) -> str:
+    times, days = rule.get("at"), rule.get("weekdays")
+    at = ", ".join(str(time) for time in times) if isinstance(times, list) and times else "…"
+    return _("{days} at {times}").format(days=weekdays(days), times=at)
+
+
+def weekdays(days: Json) -> str:
+    chosen = sorted(day for day in days if isinstance(day, int)) if isinstance(days, list) else ALL_DAYS
+    if chosen == ALL_DAYS:
+        return _("Every day")
+    if chosen == WORKDAYS:
+        return _("On workdays")
+    if chosen == WEEKEND:
+        return _("At the weekend")
+    return ", ".join(str(name) for day, name in WEEKDAYS if day in chosen) or "…"

@@ -1,0 +1,159 @@
+"""What the editor's pages know of one scenario, read once a request: its draft, its problems, its surroundings."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from accounts.access import Actor
+from accounts.roles import Role
+from actions import registry
+from actions.base import Action
+from connections import access as connections_access
+from connections.models import Connection
+from lib.errors import Json, UserError, describe
+from scenarios import editing, triggers, trying
+from scenarios.document import Document, Problem, Step, Surroundings, parse
+from scenarios.document import problems as problems_of
+from scenarios.models import Scenario
+
+TRIGGER = "trigger"  # stands for the trigger's panel where a step's key stands for a step's
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A problem in words. `place` is the key of its step, TRIGGER, or "" for the scenario as a whole.
+
+    `inside` is the rest of the path there: "inputs.start".
+    """
+
+    place: str
+    inside: str
+    text: str
+    hint: str = ""
+
+    @property
+    def words(self) -> str:
+        return f"{self.text} {self.hint}".strip()
+
+
+class Workbench:
+    def __init__(self, actor: Actor, scenario: Scenario) -> None:
+        self.actor = actor
+        self.scenario = scenario
+        self.document: Document = parse(scenario.document)
+        self.may_edit = actor.may(Role.EDITOR)
+
+    @cached_property
+    def connections(self) -> dict[str, Connection]:
+        return {row.slug: row for row in connections_access.visible(self.actor).order_by("name", "id")}
+
+    @cached_property
+    def faults(self) -> list[Fault]:
+        around = Surroundings(
+            action=editing.known_action, triggers=triggers.TRIGGERS, connections=frozenset(self.connections)
+        )
+        return [self.fault(found) for found in problems_of(self.document, around)]
+
+    @cached_property
+    def samples(self) -> dict[str, Json]:
+        return trying.samples(self.scenario, self.document)
+
+    @cached_property
+    def names(self) -> dict[str, Json]:
+        """What expressions see in a preview, but for `connection`."""
+        return trying.names(self.scenario, self.document, self.samples)
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The steps' numbers in the order of execution."""
+        return {step.key: number for number, (_, step) in enumerate(self.document.walk(), start=1)}
+
+    @cached_property
+    def timezone(self) -> str:
+        return self.document.settings.timezone or self.scenario.workspace.timezone
+
+    @property
+    def is_published(self) -> bool:
+        published = self.scenario.published
+        return published is not None and published.document == self.scenario.document
+
+    def step(self, key: str) -> Step | None:
+        return self.document.step(key)
+
+    def has_sample(self, key: str) -> bool:
+        """Whether a real result is known: of a trigger by hand there is nothing else to know."""
+        return key in self.scenario.samples
+
+    def before(self, key: str) -> list[Step]:
+        """The steps whose results a step sees, nearest first."""
+        found = list(before(self.document.steps, key) or ())
+        return list(reversed(found))
+
+    def faults_at(self, place: str) -> list[Fault]:
+        return [fault for fault in self.faults if fault.place == place]
+
+    def fault(self, found: Problem) -> Fault:
+        told = describe(found.as_json(), gettext)
+        text = found.params.get("message") if found.code == "invalid_input" else told["text"]
+        place, inside = self.place_of(found.path)
+        return Fault(place, inside, gettext(str(text)), told["hint"])
+
+    def place_of(self, path: str) -> tuple[str, str]:
+        if path == "trigger" or path.startswith("trigger."):
+            return TRIGGER, path.removeprefix("trigger").removeprefix(".")
+        inner = [(here, step) for here, step in self.document.walk() if f"{path}.".startswith(f"{here}.")]
+        if not inner:
+            return "", path
+        here, step = inner[-1]
+        return step.key, path.removeprefix(here).removeprefix(".")
+
+    def url_of(self, place: str) -> str:
+        """The page of the panel in which something can be mended."""
+        if place == TRIGGER or place == self.document.trigger.key:
+            return reverse("scenarios:trigger", args=[self.scenario.public_id])
+        if place:
+            return reverse("scenarios:step", args=[self.scenario.public_id, place])
+        return reverse("scenarios:settings", args=[self.scenario.public_id])
+
+
+def before(steps: tuple[Step, ...], key: str) -> Iterator[Step] | None:
+    """The steps on the path to a step; None where it is not among these."""
+    seen: list[Step] = []
+    for step in steps:
+        if step.key == key:
+            return iter(seen)
+        if isinstance(step.on_error, tuple):
+            inner = before(step.on_error, key)
+            if inner is not None:
+                return iter([*seen, *inner])
+        seen.append(step)
+    return None
+
+
+def action_of(step: Step) -> type[Action] | None:
+    return editing.known_action(step.action)
+
+
+def connector_of(action: str) -> registry.Connector | None:
+    return next((one for one in registry.connectors() if any(each.key == action for each in one.actions)), None)
+
+
+def title_of(step: Step) -> str:
+    """A step's own name, else its action's title."""
+    action = action_of(step)
+    return step.name or (str(action.title) if action else step.action)
+
+
+def words_of(error: UserError) -> str:
+    told = describe(error.as_json(), gettext)
+    return f"{told['text']} {told['hint']}".strip()
+
+
+def names_with(bench: Workbench, slug: str) -> Mapping[str, Json]:
+    """The names of a preview for a step with a connection."""
+    connection = bench.connections.get(slug)
+    described = {"name": connection.name, "account": connection.account} if connection else {}
+    return {**bench.names, "connection": described}
