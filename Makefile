@@ -14,7 +14,7 @@ DEV := .venv/.installed-dev-$(call digest,dev)
 
 IS_ROOT := $(filter 0,$(shell id -u))
 LANGUAGES := ru en
-CODE := accounts actions apinita bench calendar_actions connections data_actions http_actions lib manage.py sandbox scenarios
+CODE := accounts actions apinita calendar_actions connections data_actions http_actions lib manage.py sandbox scenarios
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 
 # $(call need,PROGRAM OR PROGRAMS,DEBIAN PACKAGES,WHAT FOR): install it as root, else say in one sentence what to do.
@@ -46,7 +46,7 @@ check: $(DEV) gettext
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(BIN)/python -m pytest -q tests/architecture/test_catalogues.py
 	@echo "manage.py check --deploy, with the environment of a public installation"
 	@APINITA_URL=https://apinita.example DATABASE_URL="host=127.0.0.1 dbname=apinita" REDIS_URL=redis://127.0.0.1 \

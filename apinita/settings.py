@@ -127,7 +127,7 @@ LANGUAGE_COOKIE_NAME = "language"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = ["security.W002"]  # X-Frame-Options is among apinita.cabinet.security's headers
 BEHIND_PROXY = environment.flag("APINITA_BEHIND_PROXY", False)
 if _public.scheme == "https":
     SECURE_HSTS_SECONDS = 2 * 365 * 24 * 3600
@@ -183,6 +183,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {"MethodEnum": ["POST", "GET"], "FormatEnum": ["form", "json"]},
 }
 
 LOGGING = {

@@ -188,16 +188,23 @@ def log_file(name: str) -> Path:
     return folder / f"{name}.log"
 
 
+@pytest.fixture(scope="session")
+def kept(django_db_setup: None) -> Iterator[Keeper]:
+    """Ends the processes before the test database is dropped."""
+    yield keeper
+    keeper.stop()
+
+
 @pytest.fixture
-def worker(transactional_db: None) -> Worker:
+def worker(transactional_db: None, kept: Keeper) -> Worker:
     """A real Celery worker on the test database; the test's rows are committed."""
-    return keeper.ensure_worker()
+    return kept.ensure_worker()
 
 
 @pytest.fixture
-def live(transactional_db: None) -> Live:
+def live(transactional_db: None, kept: Keeper) -> Live:
     """Web server and worker as real processes on the test database."""
-    web, worker = keeper.ensure_web(), keeper.ensure_worker()
+    web, worker = kept.ensure_web(), kept.ensure_worker()
     return Live(web, worker)
 
 
