@@ -107,6 +107,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic clas
     class Meta:
         model = User
         fields = ("name", "language", "timezone")
+        labels = {"name": _("Your name")}
         widgets = {"language": forms.Select(choices=[("ru", "Русский"), ("en", "English")])}
 
     def clean_language(self) -> str:
