@@ -1,17 +1,43 @@
-"""Scenarios tell the packages below what only they know: who uses a connection, and what its return wakes."""
+"""Scenarios tell the packages below what only they know: who uses a connection, what its return wakes, what is sealed."""
 
 from django.apps import AppConfig
+
+from lib.errors import gettext_noop as _
+
+AUDITED = {
+    "scenario.create": _("Made a scenario"),
+    "scenario.publish": _("Published a scenario"),
+    "scenario.activate": _("Switched a scenario on"),
+    "scenario.deactivate": _("Switched a scenario off"),
+    "scenario.delete": _("Deleted a scenario"),
+    "run.cancel": _("Cancelled a run"),
+    "run.retry": _("Repeated a run"),
+    "run.resolve": _("Decided on a step whose outcome nobody knew"),
+}
 
 
 class ScenariosConfig(AppConfig):
     name = "scenarios"
 
     def ready(self) -> None:
+        from accounts import audit, keys
         from accounts import usage as account_usage
-        from connections import events, usage
+        from connections import events, rotation, usage
         from scenarios import editing, running
+        from scenarios.models import Hook, Scenario
 
         usage.lookups.append(editing.used_by)
         usage.waiting.append(running.waiting_for)
         events.authorized.append(running.wake_waiting)
         account_usage.counters.append(running.counted)
+        audit.name_actions(AUDITED)
+        keys.sealed_in(Hook, "token")
+        keys.sealed_in(Scenario, "trigger_secrets")
+        rotation.register(
+            rotation.Sealed(
+                Hook, "token", lambda row: (row.scenario_id, row.scenario.workspace_id), "hook", ("scenario",)
+            )
+        )
+        rotation.register(
+            rotation.Sealed(Scenario, "trigger_secrets", lambda row: (row.pk, row.workspace_id), "scenario")
+        )
