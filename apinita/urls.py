@@ -27,6 +27,7 @@ urlpatterns = [
     path("api/v1/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
     path("api/docs/", api_docs.page, name="api-docs"),
     path("language/", set_language, name="set_language"),
+    path("", include("scenarios.home_urls")),
     *(resolver for module in API for resolver in included("api/v1/", module)),
     *(resolver for prefix, module in PAGES.items() for resolver in included(prefix, module)),
 ]

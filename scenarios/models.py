@@ -174,6 +174,9 @@ class Run(models.Model):
             models.Index(fields=["wake_at"], name="run_claimable", condition=Q(status__in=["queued", "waiting"])),
             models.Index(fields=["lease_until"], name="run_leased", condition=Q(status="running")),
             models.Index(fields=["waits_for"], name="run_held", condition=Q(status="waiting")),
+            models.Index(
+                fields=["workspace", "-id"], name="run_troubled", condition=Q(status__in=["failed", "needs_review"])
+            ),
             models.Index(fields=["workspace", "-id"]),
             models.Index(fields=["scenario", "-id"]),
         ]
