@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.db.models import QuerySet
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
 from accounts.access import Actor
 from accounts.models import Workspace
@@ -48,7 +48,24 @@ def get(actor: Actor, slug: str) -> Connection:
     return found
 
 
+def by_public_id(actor: Actor, public_id: str) -> Connection:
+    """Raises Http404."""
+    found = visible(actor).filter(public_id=public_id).first()
+    if found is None:
+        raise Http404("no such connection")
+    return found
+
+
 def choices(workspace: Workspace) -> list[tuple[str, str]]:
     """(slug, name) for the editor's list of connections."""
     rows = Connection.objects.filter(workspace=workspace).order_by("name", "id")
     return list(rows.values_list("slug", "name"))
+
+
+def count_for_nav(request: HttpRequest) -> tuple[int, bool]:
+    """How many connections need a person: what stands red beside the navigation."""
+    workspace = getattr(request, "workspace", None)
+    if workspace is None:
+        return 0, False
+    broken = Connection.objects.filter(workspace=workspace, status__in=("needs_reauthorization", "misconfigured"))
+    return broken.count(), True

@@ -72,7 +72,7 @@ def begin(connection: Connection, *, user: User | None, browser: str | None = No
         raise UserError("authorization_unsupported")
     require_filled(connection, config)
     if config.is_for_client:
-        refresh.renewed(connection, seen=connection.token_version, by_hand=True)
+        refresh.renewed_by_hand(connection)
         return Begun(None)
     state, verifier = one_time_state(), secrets.token_urlsafe(48)
     nonce = (browser or secrets.token_urlsafe(24)) if in_browser else None

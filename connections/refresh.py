@@ -322,3 +322,15 @@ def is_due(connection: Connection, config: OAuthConfig, now: datetime) -> bool:
     if connection.refreshed_at is not None:
         margin = min(margin, (connection.expires_at - connection.refreshed_at) / SHARE_OF_LIFE)
     return now >= connection.expires_at - margin
+
+
+def renewed_by_hand(connection: Connection) -> Connection:
+    """As `renewed`, for a person who presses the button: raises what the service said, not what follows from it."""
+    try:
+        return renewed(connection, seen=connection.token_version, by_hand=True)
+    except UserError as error:
+        cause = Connection.objects.get(pk=connection.pk).error
+        if not cause or error.code not in {"reauthorization_needed", "token_refresh_paused"}:
+            raise
+        params = dict(cause.get("params") or {})
+        raise UserError(cause["code"], params.pop("reason", ""), params=params, retry=error.retry) from None

@@ -149,7 +149,9 @@ def test_a_withdrawn_grant_asks_for_a_person_and_is_not_tried_again(workspace: W
     ("trouble", "headers"),
     [(Reply(503, {}), {}), (Reply(200, b"<html>down</html>"), {}), (Reply(429, {}, {"Retry-After": "60"}), {})],
 )
-def test_a_token_endpoint_in_trouble_is_given_time(workspace: Workspace, trouble: Reply, headers: dict[str, str]) -> None:
+def test_a_token_endpoint_in_trouble_is_given_time(
+    workspace: Workspace, trouble: Reply, headers: dict[str, str]
+) -> None:
     with Server(lambda came: trouble if came.path == "/token" else Reply(401, {})) as server:
         connection = kit.connected(workspace, server.url)
         for _ in range(5):
