@@ -1,4 +1,4 @@
-"""Scenarios tell the packages below what only they know: who uses a connection, what its return wakes, what is sealed."""
+"""What only scenarios know, told to the packages below: who uses a connection, what its return wakes, the sealed."""
 
 from django.apps import AppConfig
 
