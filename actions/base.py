@@ -73,6 +73,7 @@ class Action:
     connection must be allowed. `only_under` holds the trigger types the step works under, all where it is empty.
     """
 
+    do_not_call_in_templates: ClassVar[bool] = True  # a template reads the declaration, it does not make an action
     key: ClassVar[str]
     title: ClassVar["StrOrPromise"]
     help: ClassVar["StrOrPromise"] = ""

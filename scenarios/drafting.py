@@ -65,10 +65,10 @@ def save_step(actor: Actor, scenario: Scenario, key: str, posted: "QueryDict") -
     def how(document: Document) -> Document:
         step = editing.checked(document, key).step(key)
         assert step is not None
-        changed = replace(step, **step_changes(step, posted))
-        if changed != step:
+        changes = step_changes(step, posted)
+        if replace(step, **changes) != step:
             refuse_stale(posted, dump_step(step))
-        return editing.change_step(document, key, **vars(changed))
+        return editing.change_step(document, key, **changes)
 
     change(actor, scenario, how)
 
@@ -93,7 +93,9 @@ def save_trigger(actor: Actor, scenario: Scenario, posted: "QueryDict") -> dict[
     document = parse(scenario.document)
     form = trigger_form(scenario, document, posted)
     if form is None or not form.is_valid():
-        return {} if form is None else {name: [str(message) for message in found] for name, found in form.errors.items()}
+        return (
+            {} if form is None else {name: [str(message) for message in found] for name, found in form.errors.items()}
+        )
     changed = replace(document.trigger, name=form.cleaned_data["name"], inputs=form.inputs())
     if changed == document.trigger:
         return {}

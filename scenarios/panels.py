@@ -13,7 +13,7 @@ from actions.registry import Connector
 from connections.models import Connection
 from lib import safe_json
 from lib.errors import Json, describe
-from scenarios import access, api_shapes, picking, previews, triggers, wording
+from scenarios import access, picking, previews, triggers, wording
 from scenarios.document import Step, dump_step, dump_trigger
 from scenarios.drafting import digest, trigger_form
 from scenarios.forms import PolicyForm
@@ -176,7 +176,7 @@ class TriggerPanel:
 
     @property
     def next_fires(self) -> list[Any]:
-        return [] if self.faults else api_shapes.next_fires(self.bench.scenario)
+        return [] if self.faults else self.bench.next_fires
 
     @property
     def zone(self) -> str:
@@ -228,10 +228,18 @@ class FaultsPanel:
                 "title": self.title_of(place),
                 "url": self.bench.url_of(place) + ("" if place in ("", TRIGGER) else "?strict=1"),
                 "is_panel": place != "",
-                "faults": self.bench.faults_at(place),
+                "faults": [(self.label_of(fault), fault.words) for fault in self.bench.faults_at(place)],
             }
             for place in places
         ]
+
+    def label_of(self, fault: Fault) -> str:
+        """The field's name where the problem is in a field; "" where the words say enough."""
+        step = self.bench.step(fault.place)
+        action = action_of(step) if step else None
+        labels = {name: str(one.label) for name, one in action.fields.items()} if action else {}
+        inside = fault.inside.removeprefix("inputs.")
+        return labelled(inside, labels) if fault.inside.startswith("inputs.") else ""
 
     def title_of(self, place: str) -> str:
         if place == TRIGGER:

@@ -160,11 +160,13 @@ def whole(key: str, value: Json = "") -> dict[str, Any]:
     return pick(_("The whole result"), key, value, depth=0)
 
 
-def inside(value: Json, path: str, *, depth: int) -> Iterator[dict[str, Any]]:
+def inside(value: Json, path: str, *, depth: int, owner: str = "") -> Iterator[dict[str, Any]]:
+    """`owner` is the label of the value itself: «Начало: часовой пояс» says more than «Часовой пояс»."""
     if isinstance(value, dict):
         for name, inner in value.items():
             here = f"{path}.{name}" if NAME.fullmatch(name) else f"{path}[{quoted(name)}]"
-            yield from branch(_(LABELS[name]) if name in LABELS else name, here, inner, depth=depth)
+            label = _(LABELS[name]) if name in LABELS else name
+            yield from branch(f"{owner}: {uncapitalized(label)}" if owner else label, here, inner, depth=depth)
     elif isinstance(value, list) and value:
         yield from branch(_("The first"), f"{path}[0]", value[0], depth=depth)
 
@@ -172,7 +174,22 @@ def inside(value: Json, path: str, *, depth: int) -> Iterator[dict[str, Any]]:
 def branch(label: str, path: str, value: Json, *, depth: int) -> Iterator[dict[str, Any]]:
     yield pick(label, path, value, depth=min(depth, 2))
     if depth < DEEPEST:
-        yield from inside(value, path, depth=depth + 1)
+        # Only the last owner is named: «Первый: начало: часовой пояс» would be too long for a chip.
+        owner = "" if path.endswith(".body") else label.rpartition(": ")[2]
+        yield from inside(value, path, depth=depth + 1, owner=capitalized(owner))
+
+
+def capitalized(label: str) -> str:
+    return label[:1].upper() + label[1:]
+
+
+def uncapitalized(label: str) -> str:
+    """Abbreviations and names of keys stay as they are."""
+    return (
+        label
+        if label[1:2].isupper() or label not in {_(word) for word in LABELS.values()}
+        else label[:1].lower() + label[1:]
+    )
 
 
 def pick(label: str, expression: str, value: Json, *, depth: int) -> dict[str, Any]:

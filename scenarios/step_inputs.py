@@ -82,7 +82,8 @@ class Shown:
 
     @property
     def is_optional(self) -> bool:
-        return not self.field.required
+        """What is chosen by a mode or from a list always has a value: there is nothing to call optional."""
+        return not self.field.required and not self.field.clearable and self.drawn != "choice"
 
     @property
     def is_blank(self) -> bool:

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from actions.effects import Effect
 from lib.errors import Json
-from scenarios import api_shapes, wording
+from scenarios import wording
 from scenarios.document import Step
 from scenarios.triggers import TRIGGERS
 from scenarios.workbench import TRIGGER, Workbench, action_of, connector_of, title_of
@@ -49,7 +49,7 @@ def trigger_card(bench: Workbench, current: str) -> Card:
     if faults:
         state, state_kind = to_mend(len(faults)), "err"
     elif trigger.type == "schedule":
-        next_at = next(iter(api_shapes.next_fires(bench.scenario, 1)), None)
+        next_at = next(iter(bench.next_fires), None) if bench.scenario.status == "active" else None
     elif trigger.type == "webhook" and bench.has_sample(trigger.key):
         state = _("sample received")
     return Card(

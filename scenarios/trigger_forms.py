@@ -29,7 +29,7 @@ SIGNATURE_MODES = (
 UNITS = (("60", _("minutes")), ("3600", _("hours")), ("86400", _("days")), ("1", _("seconds")))
 RHYTHMS = (
     ("every", _("Every so often")),
-    ("daily", _("Every day")),
+    ("daily", _("Daily")),
     ("weekly", _("On days of the week")),
     ("cron", "Cron"),
 )

@@ -1,24 +1,15 @@
 """The addresses of scenarios and of the help on expressions."""
 
-from importlib.util import find_spec
-
 from django.urls import include, path
-from django.urls.resolvers import URLPattern
 
-from scenarios import editor_views, help_views, list_views, step_views, trigger_views
-
-
-def example() -> list[URLPattern]:
-    from scenarios.example_views import make
-
-    return [path("example/", make, name="example")]
+from scenarios import editor_views, example_views, help_views, list_views, step_views, trigger_views
 
 
 pages = [
     path("", list_views.scenario_list, name="list"),
     path("new/", list_views.new, name="new"),
     path("import/", list_views.import_document, name="import"),
-    *(example() if find_spec("scenarios.example_views") else []),
+    path("example/", example_views.make, name="example"),
     path("<str:public_id>/", editor_views.edit, name="edit"),
     path("<str:public_id>/name/", editor_views.rename, name="rename"),
     path("<str:public_id>/switch/", list_views.switch, name="switch"),

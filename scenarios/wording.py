@@ -10,6 +10,12 @@ from scenarios.document import Document
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 WORKDAYS, WEEKEND, ALL_DAYS = [1, 2, 3, 4, 5], [6, 7], [1, 2, 3, 4, 5, 6, 7]
+ONCE = {
+    DAY_S: gettext_lazy("Once a day"),
+    HOUR_S: gettext_lazy("Once an hour"),
+    MINUTE_S: gettext_lazy("Once a minute"),
+    1: gettext_lazy("Once a second"),
+}
 WEEKDAYS = (
     (1, gettext_lazy("Mon")),
     (2, gettext_lazy("Tue")),
@@ -43,13 +49,17 @@ def schedule(inputs: Mapping[str, Json]) -> str:
 
 
 def every(seconds: int) -> str:
-    if seconds % DAY_S == 0:
-        return ngettext("Every day", "Every {n} days", seconds // DAY_S).format(n=seconds // DAY_S)
-    if seconds % HOUR_S == 0:
-        return ngettext("Every hour", "Every {n} hours", seconds // HOUR_S).format(n=seconds // HOUR_S)
-    if seconds % MINUTE_S == 0:
-        return ngettext("Every minute", "Every {n} minutes", seconds // MINUTE_S).format(n=seconds // MINUTE_S)
-    return ngettext("Every second", "Every {n} seconds", seconds).format(n=seconds)
+    size = next(size for size in (DAY_S, HOUR_S, MINUTE_S, 1) if seconds % size == 0)
+    count = seconds // size
+    if count == 1:
+        return str(ONCE[size])
+    words = {
+        DAY_S: ngettext("Every {n} day", "Every {n} days", count),
+        HOUR_S: ngettext("Every {n} hour", "Every {n} hours", count),
+        MINUTE_S: ngettext("Every {n} minute", "Every {n} minutes", count),
+        1: ngettext("Every {n} second", "Every {n} seconds", count),
+    }
+    return words[size].format(n=count)
 
 
 def daily(rule: Mapping[str, Json]) -> str:
@@ -61,7 +71,7 @@ def daily(rule: Mapping[str, Json]) -> str:
 def weekdays(days: Json) -> str:
     chosen = sorted(day for day in days if isinstance(day, int)) if isinstance(days, list) else ALL_DAYS
     if chosen == ALL_DAYS:
-        return _("Every day")
+        return _("Daily")
     if chosen == WORKDAYS:
         return _("On workdays")
     if chosen == WEEKEND:

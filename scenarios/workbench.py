@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 from django.urls import reverse
@@ -13,8 +14,8 @@ from actions import registry
 from actions.base import Action
 from connections import access as connections_access
 from connections.models import Connection
-from lib.errors import Json, UserError, describe
-from scenarios import editing, triggers, trying
+from lib.errors import InvalidInput, Json, UserError, describe
+from scenarios import api_shapes, editing, triggers, trying
 from scenarios.document import Document, Problem, Step, Surroundings, parse
 from scenarios.document import problems as problems_of
 from scenarios.models import Scenario
@@ -79,6 +80,20 @@ class Workbench:
     def is_published(self) -> bool:
         published = self.scenario.published
         return published is not None and published.document == self.scenario.document
+
+    @cached_property
+    def next_fires(self) -> list[datetime]:
+        """Of a schedule: the next times by the clock that runs; by the draft's rule, as if on now, where it differs."""
+        published = self.scenario.published
+        in_force = published is not None and published.document.get("trigger") == self.scenario.document["trigger"]
+        if self.scenario.status == "active" and in_force:
+            return api_shapes.next_fires(self.scenario)
+        now = datetime.now(UTC)
+        try:
+            rule = triggers.rule_of(self.document, self.scenario.workspace.timezone)
+        except InvalidInput:
+            return []
+        return rule.upcoming(now, now, api_shapes.NEXT_FIRES) if rule else []
 
     def step(self, key: str) -> Step | None:
         return self.document.step(key)
