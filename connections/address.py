@@ -1,6 +1,7 @@
 """A templated authorization URL taken apart: base and parameters, without looking into the expressions."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
@@ -82,3 +83,12 @@ def tidied(config: OAuthConfig) -> dict[str, Any]:
     if literal(config.token_params.get("redirect_uri")):
         changes["token_params"] = {**config.token_params, "redirect_uri": "{{ redirect_uri }}"}
     return changes
+
+
+def with_parameters(template: str, parameters: Mapping[str, str], *, wanted: bool) -> str:
+    """The address with these parameters, or without them."""
+    found = parse(template)
+    pairs = [pair for pair in found.pairs if pair[0] not in parameters]
+    if wanted:
+        pairs[1:1] = list(parameters.items())
+    return Address(found.base, tuple(pairs)).text()

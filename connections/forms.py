@@ -7,12 +7,13 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from connections import presets
+from connections import address, presets
 from connections.config import FORMATS, METHODS, SECRET_BY_TYPE, KeyConfig, OAuthConfig
 from connections.models import Connection
 from connections.presets import Preset
 
 FORMAT_NAMES = {"form": "application/x-www-form-urlencoded", "json": "application/json"}
+ORDER = ("grant_type", "client_id", "client_secret", "redirect_uri", "code", "refresh_token", "Authorization")
 
 
 class PairsWidget(forms.Widget):
@@ -30,11 +31,17 @@ class PairsWidget(forms.Widget):
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
-        context["widget"]["rows"] = list((value or {}).items())
+        context["widget"]["rows"] = sorted((value or {}).items(), key=by_custom)
         return context
 
     def format_value(self, value: Any) -> Any:
         return value
+
+
+def by_custom(row: tuple[str, str]) -> tuple[int, str]:
+    """In the order in which instructions name them: the database keeps none. A blank row stays last."""
+    name = row[0]
+    return (ORDER.index(name) if name in ORDER else len(ORDER) + (not name), name)
 
 
 class PairsField(forms.Field):
@@ -72,8 +79,9 @@ class TemplateField(forms.CharField):
         return re.sub(r"\s*[\r\n]\s*", "", super().clean(value))
 
 
-def template_field(*, label: Any, help_text: Any = "") -> forms.CharField:
-    widget = forms.Textarea(attrs={"spellcheck": "false", "autocomplete": "off", "rows": 1})
+def template_field(*, label: Any, help_text: Any = "", is_long: bool = False) -> forms.CharField:
+    attrs = {"spellcheck": "false", "autocomplete": "off"}
+    widget = forms.Textarea(attrs={**attrs, "rows": 2}) if is_long else forms.TextInput(attrs=attrs)
     return TemplateField(label=label, help_text=help_text, required=False, max_length=4000, widget=widget)
 
 
@@ -157,8 +165,13 @@ class OAuthForm(ConnectionForm):
         label=_("Permissions"), required=False, widget=forms.CheckboxSelectMultiple, choices=()
     )
     scope = template_field(label=_("Further permissions (scope)"))
+    offline = forms.BooleanField(
+        label=_("Work without you"), required=False, widget=forms.CheckboxInput(attrs={"role": "switch"})
+    )
+    offline_was = forms.BooleanField(required=False, widget=forms.HiddenInput)
     authorization_url = template_field(
         label=_("Authorization URL"),
+        is_long=True,
         help_text=_("You can paste a whole address from an instruction: we take it apart and say what is off."),
     )
     token_url = template_field(label=_("Access token URL"))
@@ -211,6 +224,12 @@ class OAuthForm(ConnectionForm):
         field = self.fields["scopes"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(scope.value, _(scope.title)) for scope in known]
+        if self.preset and self.preset.offline:
+            self.fields["offline"].help_text = _(
+                "Adds access_type=offline and prompt=consent: without them Google gives no refresh token the next time."
+            )
+        else:
+            del self.fields["offline"], self.fields["offline_was"]
         if not known:
             self.fields["scope"].label = _("Permissions (scope)")
             self.fields["scope"].help_text = _("As the service's documentation writes them, usually with spaces.")
@@ -218,6 +237,9 @@ class OAuthForm(ConnectionForm):
     def start_values(self) -> dict[str, Any]:
         values = super().start_values()
         values["scopes"], values["scope"] = self.split_scope(str(values.get("scope", "")))
+        if self.preset and self.preset.offline:
+            parameters = dict(address.parse(str(values.get("authorization_url", ""))).pairs)
+            values["offline"] = values["offline_was"] = self.preset.offline.items() <= parameters.items()
         return values
 
     def split_scope(self, text: str) -> tuple[list[str], str]:
@@ -233,6 +255,12 @@ class OAuthForm(ConnectionForm):
     def settings(self) -> dict[str, Any]:
         values = super().settings()
         values["scope"] = self.joined_scope()
+        wanted = self.cleaned_data.get("offline")
+        # Only where the switch was moved: what somebody pasted is explained, not silently changed.
+        if self.preset and self.preset.offline and wanted != self.cleaned_data.get("offline_was"):
+            values["authorization_url"] = address.with_parameters(
+                values.get("authorization_url", ""), self.preset.offline, wanted=bool(wanted)
+            )
         return values
 
     def joined_scope(self) -> str:
@@ -278,7 +306,7 @@ class KeyForm(ConnectionForm):
 
 class BasicForm(ConnectionForm):
     username = forms.CharField(
-        label=_("User name"), required=False, max_length=400,
+        label=_("Login"), required=False, max_length=400,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )  # fmt: skip
     password = secret_field(_("Password"))

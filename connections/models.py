@@ -10,7 +10,7 @@ from lib.ids import public_id
 TYPES = [
     ("oauth2", "OAuth 2.0"),
     ("api_key", _("API key")),
-    ("basic", _("User name and password")),
+    ("basic", _("Login and password")),
     ("bearer", _("Bearer token")),
 ]
 STATUSES = [

@@ -54,7 +54,7 @@ KEY_TYPES = (
     KeyType(
         "basic",
         TILES["basic"],
-        gettext_noop("User name and password"),
+        gettext_noop("Login and password"),
         gettext_noop("Basic authentication: older APIs, CalDAV, 1C."),
     ),
 )
@@ -173,18 +173,23 @@ class Health:
         now = timezone.now()
         left = connection.expires_at - now if connection.expires_at else None
         began = connection.refreshed_at
-        lifetime = connection.expires_at - began if connection.expires_at and began else None
+        lifetime = coarse(connection.expires_at - began) if connection.expires_at and began else None
         share = round(100 * max(left, timedelta()) / lifetime) if left and lifetime else 0
         can_renew = refresh.can_renew(config, given)
         return cls(
             has_token=bool(given.access_token),
             has_refresh_token=bool(given.refresh_token),
             can_renew=can_renew,
-            left=left,
+            left=coarse(left) if left else None,
             lifetime=lifetime,
             share=min(share, 100),
             renewal_at=renewal_at(connection, config) if can_renew else None,
         )
+
+
+def coarse(left: timedelta) -> timedelta:
+    """Seconds matter only at the end."""
+    return timedelta(minutes=round(left.total_seconds() / 60)) if left > timedelta(minutes=2) else left
 
 
 def renewal_at(connection: Connection, config: OAuthConfig) -> datetime | None:

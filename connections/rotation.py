@@ -94,3 +94,15 @@ def rows(column: Sealed) -> Iterator[models.Model]:
     while batch := list((everything if last is None else everything.filter(pk__gt=last))[:BATCH]):
         yield from batch
         last = batch[-1].pk
+
+
+def keys_in_use(column: Sealed) -> dict[str, int]:
+    """How many values each key has sealed."""
+    counts: dict[str, int] = {}
+    for row in rows(column):
+        try:
+            key = key_id_of(bytes(getattr(row, column.column)))
+        except CannotOpen:
+            key = "?"
+        counts[key] = counts.get(key, 0) + 1
+    return counts

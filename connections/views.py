@@ -75,7 +75,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
 FORM_TITLES = {
     "oauth2": lambda: _("My service"),
     "api_key": lambda: _("API key"),
-    "basic": lambda: _("User name and password"),
+    "basic": lambda: _("Login and password"),
     "bearer": lambda: _("Bearer token"),
 }
 
@@ -179,6 +179,7 @@ def live_preview(request: HttpRequest, public_id: str) -> HttpResponse:
         "preview": preview.preview(connection, config),
         "connection": connection,
         "can_tidy": bool(address.tidied(config)),
+        "oob": True,
     }
     return render(request, "connections/_preview.html", context)
 

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('public_id', models.CharField(default=lib.ids.public_id, max_length=32, unique=True)),
                 ('slug', models.SlugField(max_length=64)),
                 ('name', models.CharField(max_length=120, verbose_name='Name')),
-                ('type', models.CharField(choices=[('oauth2', 'OAuth 2.0'), ('api_key', 'API key'), ('basic', 'User name and password'), ('bearer', 'Bearer token')], max_length=16, verbose_name='Type')),
+                ('type', models.CharField(choices=[('oauth2', 'OAuth 2.0'), ('api_key', 'API key'), ('basic', 'Login and password'), ('bearer', 'Bearer token')], max_length=16, verbose_name='Type')),
                 ('preset', models.CharField(blank=True, max_length=32)),
                 ('config', models.JSONField(default=dict)),
                 ('secrets', models.BinaryField(null=True)),

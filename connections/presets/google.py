@@ -21,8 +21,7 @@ CONFIG = {
     "issuer": "https://accounts.google.com",
     "use_pkce": True,
 }
-STEPS = (
-    _("Open the Google Cloud console and enable the {api}. Nothing else has to be enabled."),
+CLIENT_STEPS = (
     _("Google Auth Platform, Clients, Create client, type “Web application”."),
     _("Put the address above into “Authorized redirect URIs” and save. The client secret is shown only then."),
 )
@@ -55,7 +54,10 @@ CALENDAR = Preset(
     scope_marks=("/auth/calendar",),
     offline={"access_type": "offline", "prompt": "consent"},
     console_url="https://console.cloud.google.com/auth/clients",
-    steps=tuple(step.replace("{api}", "Google Calendar API") for step in STEPS),
+    steps=(
+        _("Open the Google Cloud console and enable the Google Calendar API. CalDAV API is not needed."),
+        *CLIENT_STEPS,
+    ),
     api_hosts=("www.googleapis.com",),
     account_url="https://www.googleapis.com/calendar/v3/calendars/primary",
     account_path="id",
@@ -74,7 +76,7 @@ SHEETS = replace(
         Scope(f"{AUTH}spreadsheets.readonly", _("See spreadsheets")),
     ),
     scope_marks=("/auth/spreadsheets", "/auth/drive"),
-    steps=tuple(step.replace("{api}", "Google Sheets API") for step in STEPS),
+    steps=(_("Open the Google Cloud console and enable the Google Sheets API."), *CLIENT_STEPS),
     api_hosts=("sheets.googleapis.com",),
     account_url="",
     account_path="",
@@ -91,7 +93,7 @@ DRIVE = replace(
         Scope(f"{AUTH}drive.readonly", _("See all files")),
     ),
     scope_marks=("/auth/drive",),
-    steps=tuple(step.replace("{api}", "Google Drive API") for step in STEPS),
+    steps=(_("Open the Google Cloud console and enable the Google Drive API."), *CLIENT_STEPS),
     api_hosts=("www.googleapis.com",),
 )
 PRESETS = (CALENDAR, SHEETS, DRIVE)

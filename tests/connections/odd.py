@@ -66,7 +66,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(raw)
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do
 
             def log_message(self, *args: Any) -> None:
                 pass
