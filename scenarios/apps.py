@@ -24,7 +24,7 @@ class ScenariosConfig(AppConfig):
         from accounts import usage as account_usage
         from connections import events, rotation, usage
         from scenarios import editing, running
-        from scenarios.models import Hook, Scenario
+        from scenarios.models import Hook, Scenario, Version
 
         usage.lookups.append(editing.used_by)
         usage.waiting.append(running.waiting_for)
@@ -33,6 +33,7 @@ class ScenariosConfig(AppConfig):
         audit.name_actions(AUDITED)
         keys.sealed_in(Hook, "token")
         keys.sealed_in(Scenario, "trigger_secrets")
+        keys.sealed_in(Version, "trigger_secrets")
         rotation.register(
             rotation.Sealed(
                 Hook, "token", lambda row: (row.scenario_id, row.scenario.workspace_id), "hook", ("scenario",)
@@ -40,4 +41,13 @@ class ScenariosConfig(AppConfig):
         )
         rotation.register(
             rotation.Sealed(Scenario, "trigger_secrets", lambda row: (row.pk, row.workspace_id), "scenario")
+        )
+        rotation.register(
+            rotation.Sealed(
+                Version,
+                "trigger_secrets",
+                lambda row: (row.scenario_id, row.scenario.workspace_id),
+                "scenario",
+                ("scenario",),
+            )
         )

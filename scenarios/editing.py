@@ -121,10 +121,12 @@ def with_trigger_inputs(document: Document, inputs: Mapping[str, Json]) -> Docum
     return replace(document, trigger=replace(document.trigger, inputs=inputs))
 
 
-def secrets_of(scenario: Scenario) -> dict[str, str]:
-    if not scenario.trigger_secrets:
+def secrets_of(scenario: Scenario, version: Version | None = None) -> dict[str, str]:
+    """What the trigger's signature needs: of the draft, or of a version."""
+    sealed = version.trigger_secrets if version else scenario.trigger_secrets
+    if not sealed:
         return {}
-    opened: dict[str, str] = vault.open_json(bytes(scenario.trigger_secrets), **place(scenario))
+    opened: dict[str, str] = vault.open_json(bytes(sealed), **place(scenario))
     return opened
 
 
@@ -156,10 +158,14 @@ def publish(actor: Actor, scenario: Scenario) -> Version:
         if found:
             raise InvalidDocument(found)
         version = current.published
-        if version is None or version.document != current.document:
+        if version is None or not is_same(current, version):
             last = current.versions.order_by("-number").values_list("number", flat=True).first() or 0
             version = Version.objects.create(
-                scenario=current, number=last + 1, document=current.document, published_by=actor.user
+                scenario=current,
+                number=last + 1,
+                document=current.document,
+                trigger_secrets=current.trigger_secrets,
+                published_by=actor.user,
             )
             Scenario.objects.filter(pk=current.pk).update(published=version)
             current.published = version
@@ -168,6 +174,11 @@ def publish(actor: Actor, scenario: Scenario) -> Version:
             triggers.set_clock(current, document, now=datetime.now(UTC))
     scenario.published = version
     return version
+
+
+def is_same(scenario: Scenario, version: Version) -> bool:
+    """Whether a version says what the draft says, secrets included."""
+    return version.document == scenario.document and secrets_of(scenario) == secrets_of(scenario, version)
 
 
 def activate(actor: Actor, scenario: Scenario) -> Scenario:

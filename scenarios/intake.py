@@ -34,6 +34,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 KNOWN_FOR_S = 2.0  # how long a token's settings are kept in the process
 MOST_KNOWN = 10_000
+MOST_REJUDGED = 3
 LARGEST_HEADERS = 16_384
 REPLY_WITHIN_S = 25.0
 CHUNK = 65_536
@@ -56,6 +57,7 @@ class Door:
     """What a token opens: the settings of one scenario's webhook."""
 
     scenario_id: int
+    version_id: int | None
     is_open: bool
     methods: tuple[str, ...]
     signature: Mapping[str, Json]
@@ -81,7 +83,8 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
 
 def answer(environ: Environ) -> Answer:
     parts = environ["PATH_INFO"].strip("/").split("/")
-    door = find(unquote(parts[1])) if len(parts) == 2 else None
+    token = unquote(parts[1]) if len(parts) == 2 else ""
+    door = find(token)
     if door is None:
         return refuse(404)
     method = environ["REQUEST_METHOD"]
@@ -91,13 +94,27 @@ def answer(environ: Environ) -> Answer:
     if sum(len(name) + len(value) for name, value in headers.items()) > LARGEST_HEADERS:
         return refuse(431)
     body, size = read(environ, settings.WEBHOOK_MAX_BYTES)
+    for _ in range(MOST_REJUDGED):
+        if (answered := settle(environ, door, headers, body, size)) is not None:
+            return answered
+        # The scenario was published anew while we remembered its old rules.
+        forget(token)
+        door = find(token)
+        if door is None:
+            return refuse(404)
+    return refuse(503)
+
+
+def settle(environ: Environ, door: Door, headers: Mapping[str, str], body: bytes | None, size: int) -> Answer | None:
+    """Judge and store a delivery; None where it was judged by rules that are no longer in force."""
     verdict, status = judge(door, headers, body, size)
     if verdict == "accepted" and body is None:
         return refuse(400)
     incoming = Incoming(
         scenario_id=door.scenario_id,
+        version_id=door.version_id,
         verdict=verdict,
-        method=method,
+        method=environ["REQUEST_METHOD"],
         query=environ.get("QUERY_STRING", ""),
         headers=masked(headers, door),
         content_type=headers.get("content-type", ""),
@@ -106,15 +123,17 @@ def answer(environ: Environ) -> Answer:
         source=source_of(environ),
         dedupe_key=dedupe_key(door, headers, body) if verdict == "accepted" else None,
     )
-    return settle(door, incoming, status)
+    return stored_answer(door, incoming, status)
 
 
-def settle(door: Door, incoming: Incoming, status: int) -> Answer:
+def stored_answer(door: Door, incoming: Incoming, status: int) -> Answer | None:
     try:
         stored = ledger.shared().store(incoming)
     except StoreUnavailable:
         # A refusal stands whether or not it could be written down.
         return refuse(status if status != 202 else 503, {"Retry-After": "5"} if status == 202 else {})
+    if stored.verdict == "stale":
+        return None
     if stored.verdict == "duplicate":
         return as_json(200, {"run": stored.run_id.hex, "duplicate": True})
     if stored.verdict != "accepted":
@@ -145,11 +164,18 @@ def find(token: str) -> Door | None:
     if hook is None or hook.scenario.deleted_at is not None:
         return None
     door = door_of(hook)
+    if not door.is_open:
+        return door  # it may be switched on at any moment, and counts from then on
     with _lock:
         if len(_known) >= MOST_KNOWN:
             _known.clear()
         _known[key] = (now + KNOWN_FOR_S, door)
     return door
+
+
+def forget(token: str) -> None:
+    with _lock:
+        _known.pop(digest(token), None)
 
 
 _known: dict[bytes, tuple[float, Door]] = {}
@@ -161,11 +187,10 @@ def door_of(hook: Hook) -> Door:
     document = parse(scenario.published.document) if scenario.published else None
     is_open = document is not None and scenario.status == "active" and document.trigger.type == "webhook"
     inputs: Mapping[str, Json] = document.trigger.inputs if document else {}
-    secrets: Mapping[str, str] = {}
-    if scenario.trigger_secrets:
-        secrets = editing.secrets_of(scenario)
+    secrets = editing.secrets_of(scenario, scenario.published) if scenario.published else {}
     return Door(
         scenario_id=scenario.pk,
+        version_id=scenario.published_id,
         is_open=is_open,
         methods=tuple(inputs.get("methods") or ["POST"]),
         signature=inputs.get("signature") or {"mode": "none"},

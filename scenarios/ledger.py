@@ -26,13 +26,15 @@ WAIT_S = 10.0
 
 STORE = """
 WITH given AS MATERIALIZED (
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int8[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::text[], %s::bytea[], %s::int8[], %s::inet[], %s::text[])
-        AS rows(id, run_id, scenario_id, verdict, method, query, headers, content_type, body, size, source, dedupe_key)
+    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int8[], %s::int8[], %s::text[], %s::text[], %s::text[],
+        %s::text[], %s::text[], %s::bytea[], %s::int8[], %s::inet[], %s::text[])
+        AS rows(id, run_id, scenario_id, version_id, verdict, method, query, headers, content_type, body, size, source,
+            dedupe_key)
 ), live AS (
     SELECT given.*, scenario.workspace_id, scenario.published_id,
         scenario.status = 'active' AND scenario.deleted_at IS NULL AND given.verdict = 'accepted' AS runs
     FROM given JOIN scenarios_scenario scenario ON scenario.id = given.scenario_id
+    WHERE given.verdict <> 'accepted' OR scenario.status <> 'active' OR scenario.published_id = given.version_id
 ), delivered AS (
     INSERT INTO scenarios_delivery (id, workspace_id, scenario_id, verdict, method, query, headers, content_type, body,
         size, source, dedupe_key, run_id)
@@ -70,6 +72,7 @@ class Incoming:
     """One request to a webhook address. `verdict` is ours until the database has the last word."""
 
     scenario_id: int
+    version_id: int | None  # whose rules it was judged by
     verdict: str
     method: str
     query: str
@@ -89,6 +92,7 @@ class Incoming:
             self.id,
             self.run_id,
             self.scenario_id,
+            self.version_id,
             self.verdict,
             self.method,
             storable(self.query),
@@ -117,6 +121,8 @@ class Ledger:
 
     def store(self, incoming: Incoming) -> Incoming:
         """Answers it with its final `verdict` and, for a duplicate, the first one's `run_id`.
+
+        "stale": another version has been published meanwhile; nothing was stored, it is to be judged anew.
 
         Raises StoreUnavailable, also where an answer does not come in time.
         """
@@ -168,16 +174,16 @@ class Ledger:
         return dict(self.connection.execute(STORE, columns).fetchall())
 
     def settle_duplicate(self, incoming: Incoming) -> None:
-        """Find the first delivery's run, and note that this one came."""
+        """Find the first delivery's run, and note that this one came; without a first one, the rules have changed."""
         assert self.connection is not None
         try:
             first = self.connection.execute(FIRST, (incoming.scenario_id, incoming.dedupe_key)).fetchone()
             if first is None or first[0] is None:
-                incoming.failed = True  # the first one is gone in this very moment: let the sender try again
+                incoming.verdict = "stale"
                 return
             incoming.run_id = first[0]
             row = incoming.row()
-            self.connection.execute(DUPLICATE, (row[0], *row[4:], incoming.run_id, incoming.scenario_id))
+            self.connection.execute(DUPLICATE, (row[0], *row[5:], incoming.run_id, incoming.scenario_id))
         except psycopg.Error:
             self.connection = None
             incoming.failed = True

@@ -70,6 +70,7 @@ class Version(models.Model):
     scenario = models.ForeignKey(Scenario, on_delete=models.CASCADE, related_name="versions")
     number = models.IntegerField()
     document = models.JSONField()
+    trigger_secrets = models.BinaryField(null=True)  # as the scenario had them then, sealed for the same place
     published_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     published_at = models.DateTimeField(auto_now_add=True)
 

@@ -14,7 +14,7 @@ import pytest
 
 from accounts.models import User
 from scenarios import editing, intake, ledger
-from scenarios.models import Delivery, Run, Scenario
+from scenarios.models import Delivery, Run, Scenario, Version
 from scenarios.triggers import body_of, delivered, url_of
 from tests.people import actor_of
 from tests.scenarios.making import document, made
@@ -146,6 +146,35 @@ def test_switching_off_counts_at_once_even_where_the_address_is_remembered(alice
     assert Run.objects.count() == 1
 
 
+def test_switching_on_counts_at_once(alice: User) -> None:
+    scenario, url = hook(alice)
+    editing.deactivate(actor_of(alice), scenario)
+    assert send(url).status == 404
+    editing.activate(actor_of(alice), scenario)
+    assert send(url).status == 202
+
+
+def test_a_draft_does_not_touch_the_version_in_force(alice: User) -> None:
+    scenario, url = hook(alice, signature={"mode": "header", "name": "X-Key", "secret": "s3cret!"})
+    editing.save(actor_of(alice), scenario, document("webhook"), revision=None)
+    intake._known.clear()
+    assert send(url).status == 401
+    assert send(url, x_key="s3cret!").status == 202
+
+
+def test_a_new_version_judges_at_once(alice: User) -> None:
+    scenario, url = hook(alice)
+    assert send(url).status == 202
+    signed_document = document("webhook", signature={"mode": "header", "name": "X-Key", "secret": "s3cret!"})
+    editing.save(actor_of(alice), scenario, signed_document, revision=None)
+    editing.publish(actor_of(alice), scenario)
+    assert send(url).status == 401
+    answer = send(url, x_key="s3cret!")
+    assert answer.status == 202
+    assert Run.objects.get(id=answer.json["run"]).version.number == 2
+    assert Run.objects.filter(scenario=scenario).count() == 2
+
+
 def test_methods_are_limited(alice: User) -> None:
     _, url = hook(alice, methods=["PUT"])
     refused = send(url)
@@ -204,7 +233,7 @@ def test_a_signature_is_checked_and_fails_closed(
     kept = json.dumps(list(Delivery.objects.filter(scenario=scenario).values_list("headers", flat=True)))
     assert secret not in kept
     assert all(value not in kept for value in good.values())
-    Scenario.objects.filter(pk=scenario.pk).update(trigger_secrets=None)
+    Version.objects.filter(scenario=scenario).update(trigger_secrets=None)
     intake._known.clear()
     assert send(url, BODY, **good).status == 401
 

@@ -27,3 +27,4 @@ def test_addresses_and_signature_secrets_can_be_read_after_a_rotation(alice: Use
     assert key_id_of(bytes(Hook.objects.get(scenario=scenario).token)) == "fresh"
     assert url_of(scenario) == address
     assert editing.secrets_of(scenario) == {"secret": "key-1"}
+    assert editing.secrets_of(scenario, scenario.published) == {"secret": "key-1"}
