@@ -95,10 +95,11 @@ def faults_page(request: HttpRequest, bench: Workbench) -> HttpResponse:
 @told
 def settings(request: HttpRequest, public_id: str) -> HttpResponse:
     bench = bench_of(request, public_id)
+    if request.method == "POST":
+        bench.actor.require(Role.EDITOR)
     data = request.POST if request.method == "POST" else None
     form = SettingsForm(data, document=bench.document, workspace_zone=bench.scenario.workspace.timezone)
     if request.method == "POST" and form.is_valid():
-        bench.actor.require(Role.EDITOR)
         drafting.change(
             bench.actor,
             bench.scenario,

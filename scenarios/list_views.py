@@ -69,7 +69,7 @@ def row_of(scenario: Scenario, runs: recent.Recent, next_at: Any) -> dict[str, A
         "icon": kind.icon if kind else "zap",
         "steps": len(list(document.walk())),
         "is_on": scenario.status == "active",
-        "has_changes": scenario.published is not None and scenario.published.document != scenario.document,
+        "has_changes": scenario.published is not None and not editing.is_same(scenario, scenario.published),
         "statuses": runs.statuses,
         "last_at": runs.last_at,
         "next_at": next_at,

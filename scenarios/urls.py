@@ -4,7 +4,6 @@ from django.urls import include, path
 
 from scenarios import editor_views, example_views, help_views, list_views, step_views, trigger_views
 
-
 pages = [
     path("", list_views.scenario_list, name="list"),
     path("new/", list_views.new, name="new"),

@@ -79,7 +79,7 @@ class Workbench:
     @property
     def is_published(self) -> bool:
         published = self.scenario.published
-        return published is not None and published.document == self.scenario.document
+        return published is not None and editing.is_same(self.scenario, published)
 
     @cached_property
     def next_fires(self) -> list[datetime]:
