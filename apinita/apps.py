@@ -1,7 +1,5 @@
 """Joins the parts when Django starts: the egress policy, the connectors, the system checks."""
 
-from importlib.util import find_spec
-
 from django.apps import AppConfig
 from django.conf import settings
 
@@ -20,7 +18,7 @@ class ApinitaConfig(AppConfig):
         from apinita import celery, checks  # noqa: F401 — shared tasks find their app, checks are registered
 
         egress.configure(egress_policy())
-        registry.load([name for name in CONNECTORS if find_spec(f"{name}.connector")])
+        registry.load(CONNECTORS)
 
 
 def egress_policy() -> egress.Policy:

@@ -62,6 +62,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "apinita.urls"
 WSGI_APPLICATION = "apinita.wsgi.application"
+CABINET_COUNTS = {"connections": "connections.access.count_for_nav"}
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 TEMPLATES = [
     {
