@@ -72,7 +72,9 @@ class RunPage:
 
     @cached_property
     def lines(self) -> list[Line]:
-        title = self.document.trigger.name or wording.trigger(self.document)
+        trigger = self.document.trigger
+        is_usual = self.run.trigger == trigger.type
+        title = (trigger.name or wording.trigger(self.document)) if is_usual else run_words.trigger(self.run)
         lines = self.lines_with(title, current="")
         return self.lines_with(title, current=self.chosen_of(lines))
 

@@ -17,6 +17,7 @@ from scenarios.run_steps import Node
 from scenarios.run_trace import TRIGGER, Line
 
 INPUT, RESULT, HTTP, ATTEMPTS = TABS = ("input", "result", "http", "attempts")
+ANSWER = {"status", "headers", "body"}
 LONGEST_BODY = 200_000  # characters of a text shown in a page
 
 
@@ -100,6 +101,15 @@ class Panel:
         given = self.row.inputs if self.row is not None and isinstance(self.row.inputs, dict) else {}
         declared = [*self.node.action.fields] if self.node and self.node.action else []
         return {name: given[name] for name in [*declared, *(given.keys() - {*declared})] if name in given}
+
+    @property
+    def result(self) -> Json:
+        """An answer begins with its status and ends with its headers: the database keeps no order."""
+        given = self.row.result if self.row is not None else None
+        if not isinstance(given, dict) or not given.keys() >= ANSWER:
+            return given
+        rest = {name: value for name, value in given.items() if name not in ANSWER}
+        return {"status": given["status"], "body": given["body"], **rest, "headers": given["headers"]}
 
     @property
     def fields(self) -> list[tuple[str, Json]]:

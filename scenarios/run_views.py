@@ -14,6 +14,7 @@ from accounts.decorators import needs
 from accounts.roles import Role
 from lib.errors import UserError, describe
 from scenarios import access, api_shapes, run_listing, running
+from scenarios.editor_pages import is_fragment
 from scenarios.run_filters import PERIODS, UNDER_WAY, Filters, instant
 from scenarios.run_page import RunPage, found, url_of
 from scenarios.run_trace import TRIGGER
@@ -32,7 +33,7 @@ def listing(request: HttpRequest) -> HttpResponseBase:
     seen = request.GET.get("seen", "")
     if seen == page.fingerprint:
         return HttpResponse(status=204)
-    wants_part = bool(request.headers.get("HX-Request"))
+    wants_part = is_fragment(request)
     numbers = run_listing.counts(actor(request))
     context = {
         "filters": filters,
@@ -82,7 +83,7 @@ def detail(request: HttpRequest, run_id: str) -> HttpResponseBase:
     seen = request.GET.get("seen", "")
     if seen == page.fingerprint and page.is_live:
         return HttpResponse(status=204)
-    wants_part = bool(request.headers.get("HX-Request"))
+    wants_part = is_fragment(request)
     response = render(request, "runs/_run.html" if wants_part else "runs/detail.html", {"page": page, "run": run})
     if seen and not page.is_live:
         response.status_code = STOP_POLLING
@@ -137,7 +138,7 @@ def cancel(request: HttpRequest, run_id: str) -> HttpResponseBase:
     """Asks first; without scripts on a page of its own."""
     run = found(actor(request), run_id)
     if request.method != "POST":
-        template = "runs/_cancel.html" if request.headers.get("HX-Request") else "runs/cancel.html"
+        template = "runs/_cancel.html" if is_fragment(request) else "runs/cancel.html"
         return render(request, template, {"run": run, "url": url_of(run.id)})
     try:
         running.cancel(actor(request), run)

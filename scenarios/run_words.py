@@ -17,12 +17,16 @@ TRIGGERS = {
 }
 
 
+def trigger(run: Run) -> str:
+    return str(TRIGGERS.get(run.trigger, run.trigger))
+
+
 def cause(run: Run) -> str:
     """«Вебхук, POST», «По расписанию», «Вручную, Анна Власова», «Повтор, Анна Власова»."""
-    words = str(TRIGGERS.get(run.trigger, run.trigger))
+    words = trigger(run)
     who = str(run.started_by) if run.started_by else ""
     if run.replay_of:
-        return ", ".join(filter(None, (_("Retry"), who)))
+        return ", ".join(filter(None, (_("Repeat"), who)))
     if run.trigger == "webhook" and run.delivery is not None:
         return f"{words}, {run.delivery.method}"
     return f"{words}, {who}" if run.trigger == "manual" and who else words

@@ -43,6 +43,7 @@ def scenario_of(user: User, name: str = "Заявки → CRM", **document: Any)
 def run_of(
     scenario: Scenario, status: str = "succeeded", *, at: datetime | None = None, took_ms: int = 1500, **fields: Any
 ) -> Run:
+    assert scenario.published is not None
     at = at or timezone.now() - timedelta(minutes=1)
     end = at + timedelta(milliseconds=took_ms)
     given = {

@@ -204,6 +204,13 @@ def test_a_live_run_is_asked_about_until_it_has_ended(alice: User, client_of: Cl
     assert "every 2s" not in answer.content.decode()
 
 
+def test_going_back_in_history_gets_the_whole_page(alice: User, client_of: ClientOf) -> None:
+    run = failed_run(scenario_of(alice))
+    headers = HTMX | {"HX-History-Restore-Request": "true"}
+    assert "<html" in client_of(alice).get(f"/runs/{run.id.hex}/?step=s2", headers=headers).content.decode()
+    assert "<html" in client_of(alice).get("/runs/?status=failed", headers=headers).content.decode()
+
+
 def test_a_retry_leads_to_the_new_run_which_names_the_old_one(alice: User, client_of: ClientOf) -> None:
     run = failed_run(scenario_of(alice))
     answer = post(client_of(alice), run, "retry")
@@ -212,7 +219,7 @@ def test_a_retry_leads_to_the_new_run_which_names_the_old_one(alice: User, clien
     assert new.replay_of == run.id
     page = page_of(client_of(alice), new)
     assert f'href="/runs/{run.id.hex}/"' in page
-    assert "Retry, Alice" in page
+    assert "Repeat, Alice" in page
 
 
 def test_a_retry_from_a_step_takes_over_what_stands_before_it(alice: User, client_of: ClientOf) -> None:
