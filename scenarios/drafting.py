@@ -4,6 +4,7 @@ A form sends the digest of what it was made from (`base`). Where that place has 
 """
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ from django.db import transaction
 from accounts.access import Actor
 from actions import registry
 from connections import access as connections_access
-from lib import safe_json
 from lib.errors import Json, UserError
 from scenarios import editing, step_inputs, trying
 from scenarios.document import Document, Step, Trigger, dump, dump_step, dump_trigger, next_key, parse
@@ -204,4 +204,5 @@ def refuse_stale(posted: "QueryDict", current: dict[str, Json]) -> None:
 
 
 def digest(part: dict[str, Json]) -> str:
-    return hashlib.sha256(safe_json.dumps(part)).hexdigest()[:16]
+    # jsonb gives keys back in an order of its own.
+    return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:16]

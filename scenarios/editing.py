@@ -99,7 +99,7 @@ def store(
     scenario: Scenario, document: Document, *, revision: int | None, secrets: Mapping[str, str] | None = None
 ) -> Scenario:
     with transaction.atomic():
-        current = Scenario.objects.select_for_update().get(pk=scenario.pk)
+        current = Scenario.objects.select_for_update(no_key=True).get(pk=scenario.pk)
         if revision is not None and revision != current.revision:
             raise UserError("stale_revision", params={"revision": current.revision})
         current.document, current.name, current.revision = dump(document), document.name, current.revision + 1
@@ -152,7 +152,7 @@ def publish(actor: Actor, scenario: Scenario) -> Version:
     """
     actor.require(Role.EDITOR)
     with transaction.atomic():
-        current = Scenario.objects.select_for_update().select_related("workspace").get(pk=scenario.pk)
+        current = Scenario.objects.select_for_update(of=("self",), no_key=True).select_related("workspace").get(pk=scenario.pk)
         document = parse(current.document)
         found = problems_of(document, surroundings(current.workspace_id))
         if found:
@@ -186,7 +186,7 @@ def activate(actor: Actor, scenario: Scenario) -> Scenario:
     actor.require(Role.EDITOR)
     with transaction.atomic():
         current = (
-            Scenario.objects.select_for_update(of=("self",))
+            Scenario.objects.select_for_update(of=("self",), no_key=True)
             .select_related("published", "workspace")
             .get(pk=scenario.pk)
         )

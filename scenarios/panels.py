@@ -94,7 +94,7 @@ class StepPanel:
         return any(entry.shown.field.name in self.step.inputs or entry.errors for entry in self.advanced)
 
     @property
-    def groups(self) -> list[dict[str, Any]]:
+    def picker_groups(self) -> list[dict[str, Any]]:
         return picking.groups(self.bench, self.step)
 
     @property

@@ -165,6 +165,16 @@ def test_a_stale_form_changes_nothing_and_is_told(bobs: Client, at: At, scenario
     assert step(scenario, "s2")["inputs"]["values"] == {"title": "first"}
 
 
+def test_a_form_may_be_saved_again_and_again(bobs: Client, at: At, scenario: Scenario) -> None:
+    bobs.post(at("add/"), {"after": "s3", "action": "http.request"})
+    html = bobs.get(at("steps/s4/")).content.decode()
+    for number in range(3):
+        posted = {"panel": "s4", "base": base_of(html), "in-url": f"https://a.example/{number}", "in-body": "x"}
+        saved = bobs.post(at("steps/s4/"), posted, headers=HTMX)
+        assert saved.status_code == 200
+        html = saved.content.decode()
+
+
 def test_a_change_of_another_step_makes_no_form_stale(bobs: Client, at: At, scenario: Scenario) -> None:
     base = base_of(bobs.get(at("steps/s2/")).content.decode())
     bobs.post(at("steps/s3/"), {"panel": "s3", **rows(again="there")})
