@@ -7,6 +7,7 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "apinita.settings")
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -17,6 +18,7 @@ from apinita import environment, health  # noqa: E402 — needs Django to be set
 from scenarios import intake  # noqa: E402
 
 environment.require_keys()
+get_resolver().url_patterns  # noqa: B018 — loads all pages now, not while the first visitor waits
 
 
 def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
