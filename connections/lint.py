@@ -203,7 +203,7 @@ def refresh_token(subject: Subject) -> Iterator[Finding]:
     elif preset and preset.never_expires:
         yield Finding("token_lasts", "ok", _("The token of this service does not expire, or is renewed by itself"))
     params = subject.config.refresh_params
-    if params and not any("refresh_token" in value or "access_token" in value for value in params.values()):
+    if params and not any(sends(value, "refresh_token") or sends(value, "access_token") for value in params.values()):
         yield Finding(
             "refresh_without_token",
             "warn",

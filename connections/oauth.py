@@ -7,6 +7,7 @@ the templates think of them.
 import base64
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,7 +30,6 @@ from connections.hosts import require_own
 from connections.models import AuthorizationFlow, Connection
 from connections.rendering import Names, host_of, one_time_state, render_address, render_pairs, render_text_pairs
 from connections.tokens import Tokens
-from lib import safe_json
 from lib.errors import InvalidInput, Json, UserError, gettext_noop
 
 LIFE = timedelta(minutes=10)
@@ -292,7 +292,8 @@ def verifier_place(connection: Connection, state: str) -> dict[str, Any]:
 
 def config_digest(connection: Connection, config: Config) -> bytes:
     """Changed settings end the authorizations under way: a code must not go to another token URL than was shown."""
-    return digest(safe_json.dumps({**config.as_json(), "redirect_uri": redirect_uri(connection)}).decode())
+    settled = {**config.as_json(), "redirect_uri": redirect_uri(connection)}
+    return digest(json.dumps(settled, sort_keys=True))  # the database keeps no order of keys
 
 
 def digest(text: str) -> bytes:

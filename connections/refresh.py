@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db import close_old_connections
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -28,7 +29,7 @@ from connections.rendering import Names, names_in, one_time_state, render_addres
 from connections.tokens import Tokens
 from lib.errors import UserError
 
-LEASE = timedelta(seconds=60)  # much longer than a token request may take
+LEASE = timedelta(seconds=30)  # longer than a token request may take, short enough for a killed worker's run
 WAIT_S = 10.0  # how long the others wait for the one that refreshes
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 3600.0
@@ -77,6 +78,7 @@ def renewed(connection: Connection, *, seen: int, by_hand: bool = False) -> Conn
 
 
 def joined(flight: Flight, connection: Connection) -> Connection:
+    close_old_connections()  # to the pool: many may wait here
     in_time = flight.done.wait(WAIT_S + conversation.TIMEOUT_S)
     if in_time and flight.connection is not None:
         return flight.connection
@@ -101,6 +103,7 @@ def renew(connection: Connection, seen: int, *, by_hand: bool) -> Connection:
             refuse_in_pause(current)
         if time.monotonic() > deadline:
             raise busy(current)
+        close_old_connections()
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, 0.25)
 
