@@ -152,7 +152,11 @@ def publish(actor: Actor, scenario: Scenario) -> Version:
     """
     actor.require(Role.EDITOR)
     with transaction.atomic():
-        current = Scenario.objects.select_for_update(of=("self",), no_key=True).select_related("workspace").get(pk=scenario.pk)
+        current = (
+            Scenario.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("workspace")
+            .get(pk=scenario.pk)
+        )
         document = parse(current.document)
         found = problems_of(document, surroundings(current.workspace_id))
         if found:

@@ -22,6 +22,8 @@ from scenarios.hot_sql import connect
 
 log = logging.getLogger(__name__)
 
+Owned = tuple[uuid.UUID, int]  # a run under one fence
+
 LARGEST_BATCH = 256
 LEASE_S = 30
 RECONNECT_S = 0.25
@@ -64,7 +66,7 @@ def unnest(columns: dict[str, str]) -> sql.Composable:
 OURS = sql.SQL(
     """
     ours AS (
-        SELECT run.id FROM scenarios_run run JOIN (SELECT DISTINCT run_id, fence FROM given_rows) wanted
+        SELECT run.id, run.fence FROM scenarios_run run JOIN (SELECT DISTINCT run_id, fence FROM given_rows) wanted
             ON run.id = wanted.run_id AND run.fence = wanted.fence
         WHERE run.status = 'running' AND run.lease_until > clock_timestamp()
         ORDER BY run.id FOR UPDATE OF run
@@ -77,10 +79,10 @@ SAVE_STEPS = sql.SQL(
         INSERT INTO scenarios_steprun AS step
             (run_id, fence, path, position, status, attempt, effect, inputs, exchange, result, error,
              started_at, finished_at, took_ms)
-        SELECT DISTINCT ON (run_id, path) run_id, fence, path, position, status, attempt, effect,
+        SELECT DISTINCT ON (run_id, path) run_id, given_rows.fence, path, position, status, attempt, effect,
             inputs::jsonb, exchange::jsonb, result::jsonb, error::jsonb, to_timestamp(started_at),
             CASE WHEN status = 'running' THEN NULL ELSE clock_timestamp() END, took_ms
-        FROM given_rows JOIN ours ON ours.id = given_rows.run_id
+        FROM given_rows JOIN ours ON ours.id = given_rows.run_id AND ours.fence = given_rows.fence
         ORDER BY run_id, path, attempt DESC, (status = 'running')
         ON CONFLICT (run_id, path) DO UPDATE SET
             fence = EXCLUDED.fence, position = EXCLUDED.position, status = EXCLUDED.status,
@@ -88,7 +90,7 @@ SAVE_STEPS = sql.SQL(
             exchange = EXCLUDED.exchange, result = EXCLUDED.result, error = EXCLUDED.error,
             started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at, took_ms = EXCLUDED.took_ms
     )
-    SELECT id FROM ours
+    SELECT id, fence FROM ours
     """
 ).format(given=unnest(ENTRY_COLUMNS), ours=OURS)
 SAVE_ENDS = sql.SQL(
@@ -105,9 +107,9 @@ SAVE_ENDS = sql.SQL(
             THEN CASE WHEN run.cancel_requested_at IS NULL
                 THEN clock_timestamp() + given_rows.seconds * interval '1 second' ELSE clock_timestamp() END END,
         finished_at = CASE WHEN given_rows.status IN ('queued', 'waiting') THEN NULL ELSE clock_timestamp() END
-    FROM given_rows JOIN ours ON ours.id = given_rows.run_id
+    FROM given_rows JOIN ours ON ours.id = given_rows.run_id AND ours.fence = given_rows.fence
     WHERE run.id = given_rows.run_id
-    RETURNING run.id
+    RETURNING run.id, run.fence
     """
 ).format(given=unnest(END_COLUMNS), ours=OURS)
 
@@ -117,7 +119,8 @@ SAVE_REPLIES = sql.SQL(
     """
     WITH given_rows AS MATERIALIZED (SELECT * FROM {given}), {ours}
     UPDATE scenarios_run run SET reply = COALESCE(run.reply, given_rows.reply::jsonb)
-    FROM given_rows JOIN ours ON ours.id = given_rows.run_id WHERE run.id = given_rows.run_id
+    FROM given_rows JOIN ours ON ours.id = given_rows.run_id AND ours.fence = given_rows.fence
+    WHERE run.id = given_rows.run_id
     """
 ).format(given=unnest(REPLY_COLUMNS), ours=OURS)
 
@@ -147,6 +150,10 @@ class Write:
     reply: Json = None
     saved: threading.Event = field(default_factory=threading.Event)
     failure: BaseException | None = None
+
+    @property
+    def owned(self) -> "Owned":
+        return (self.run_id, self.fence)
 
     def wait(self) -> None:
         self.saved.wait()
@@ -196,7 +203,7 @@ class Writer:
             self.save_without_values(batch[0], error)
             return
         for write in batch:
-            if write.run_id not in ours:
+            if write.owned not in ours:
                 write.failure = LeaseLost(write.run_id.hex)
             write.saved.set()
 
@@ -213,7 +220,7 @@ class Writer:
         write.failure = error
         write.saved.set()
 
-    def transaction_when_possible(self, batch: list[Write]) -> set[uuid.UUID]:
+    def transaction_when_possible(self, batch: list[Write]) -> set[Owned]:
         """Save a batch, waiting for a database that is away as long as a lease could still be ours."""
         deadline = time.monotonic() + LEASE_S
         while True:
@@ -225,24 +232,24 @@ class Writer:
                     raise
                 time.sleep(RECONNECT_S)
 
-    def transaction(self, batch: list[Write]) -> set[uuid.UUID]:
+    def transaction(self, batch: list[Write]) -> set[Owned]:
         """Save a batch; answers the runs that were still ours."""
         if self.connection is None or self.connection.closed:
             self.connection = connect()
         entries = [(write, entry) for write in batch for entry in write.entries]
         ends = [write for write in batch if write.end is not None]
-        ours: set[uuid.UUID] = set()
+        ours: set[Owned] = set()
         with self.connection.transaction():
             if entries:
                 rows = self.connection.execute(SAVE_STEPS, columns(entry_row(*pair) for pair in entries)).fetchall()
-                ours |= {row[0] for row in rows}
+                ours |= set(rows)
             replies = [write for write in batch if write.end is None and write.reply is not None]
             if replies:
                 self.connection.execute(SAVE_REPLIES, columns(map(reply_row, replies)))
             if ends:
-                ending = [write for write in ends if not write.entries or write.run_id in ours]
+                ending = [write for write in ends if not write.entries or write.owned in ours]
                 rows = self.connection.execute(SAVE_ENDS, columns(map(end_row, ending))).fetchall() if ending else []
-                ours = (ours - {write.run_id for write in ends}) | {row[0] for row in rows}
+                ours = (ours - {write.owned for write in ends}) | set(rows)
         return ours
 
 
@@ -314,9 +321,9 @@ class RunJournal:
         else:
             self.save(End("waiting", outcome.error, outcome.seconds, outcome.waits_for))
 
-    def hand_over(self) -> None:
-        """Put the run back for another worker, keeping what was noted."""
-        self.save(End("queued", seconds=0))
+    def hand_over(self, seconds: float = 0) -> None:
+        """Put the run back for another worker, keeping what was noted; a step under way counts as begun."""
+        self.save(End("queued", seconds=seconds))
 
     def save(self, end: "End | None" = None) -> None:
         noted, self.noted = self.noted, []

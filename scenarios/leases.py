@@ -1,13 +1,14 @@
 """Who may execute a run: claim, heartbeat, sweep. All clocks are the database's (RELIABILITY: fences and leases)."""
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import psycopg
 
 from lib.errors import Json
 from scenarios.engine import Entry
-from scenarios.journal import LEASE_S
+from scenarios.journal import LEASE_S, Owned
 
 MOST_STALLS = 3  # a run that took down its worker this often and once more is stopped
 
@@ -48,7 +49,7 @@ FROM (
         ON ours.id = given.id AND ours.fence = given.fence
     WHERE ours.status = 'running' ORDER BY ours.id FOR UPDATE OF ours
 ) locked WHERE run.id = locked.id
-RETURNING run.id, run.cancel_requested_at IS NOT NULL
+RETURNING run.id, run.fence, run.cancel_requested_at IS NOT NULL
 """
 SWEEP = """
 WITH dead AS (
@@ -125,12 +126,13 @@ def claimed(row: tuple[Json, ...], steps: dict[str, Entry]) -> Claimed:
     )
 
 
-def renew(connection: psycopg.Connection, held: dict[uuid.UUID, int]) -> dict[uuid.UUID, bool]:
+def renew(connection: psycopg.Connection, held: Collection[Owned]) -> dict[Owned, bool]:
     """Renew the leases of all runs of this process at once. Answers those still ours → whether to cancel."""
     if not held:
         return {}
-    rows = connection.execute(RENEW, (LEASE_S, list(held), list(held.values()))).fetchall()
-    return dict(rows)
+    ids, fences = (list(column) for column in zip(*held, strict=True))
+    rows = connection.execute(RENEW, (LEASE_S, ids, fences)).fetchall()
+    return {(run_id, fence): cancelled for run_id, fence, cancelled in rows}
 
 
 def sweep(connection: psycopg.Connection) -> tuple[int, list[int]]:

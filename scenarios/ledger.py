@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 LARGEST_BATCH = 256
 MOST_WAITING = 5000
 WAIT_S = 10.0
+PATIENCE = "-c statement_timeout=8s -c lock_timeout=4s"
 
 STORE = """
 WITH given AS MATERIALIZED (
@@ -55,6 +56,7 @@ SELECT id, verdict FROM delivered
 FIRST = """
 SELECT run_id FROM scenarios_delivery WHERE scenario_id = %s AND dedupe_key = %s AND verdict = 'accepted'
 """
+WHICH_ARE_THERE = "SELECT id, verdict FROM scenarios_delivery WHERE id = ANY(%s)"
 DUPLICATE = """
 INSERT INTO scenarios_delivery (id, workspace_id, scenario_id, verdict, method, query, headers, content_type, body,
     size, source, dedupe_key, run_id)
@@ -86,6 +88,8 @@ class Incoming:
     run_id: uuid.UUID = field(default_factory=uuid7)
     stored: threading.Event = field(default_factory=threading.Event)
     failed: bool = False
+    taken: bool = False  # the flusher has it: from then on only the database says what became of it
+    given_up: bool = False
 
     def row(self) -> tuple[object, ...]:
         return (
@@ -115,6 +119,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.queue: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
+        self.taking = threading.Lock()
         self.connection: psycopg.Connection | None = None
         self.thread = threading.Thread(target=self.work, name="ledger", daemon=True)
         self.thread.start()
@@ -129,17 +134,36 @@ class Ledger:
         if self.queue.qsize() > MOST_WAITING:
             raise StoreUnavailable
         self.queue.put(incoming)
-        if not incoming.stored.wait(WAIT_S) or incoming.failed:
+        if not incoming.stored.wait(WAIT_S):
+            self.give_up_or_wait(incoming)
+        if incoming.failed:
             raise StoreUnavailable
         return incoming
 
+    def give_up_or_wait(self, incoming: Incoming) -> None:
+        """What is refused must not be stored after all: its sender will send it again."""
+        with self.taking:
+            incoming.given_up = not incoming.taken
+            incoming.failed = incoming.failed or incoming.given_up
+        if not incoming.given_up:
+            incoming.stored.wait()
+
+    def take(self) -> list[Incoming]:
+        """What has come in, without what its request has given up waiting for."""
+        batch = [self.queue.get()]
+        while len(batch) < LARGEST_BATCH and not self.queue.empty():
+            batch.append(self.queue.get_nowait())
+        with self.taking:
+            for incoming in batch:
+                incoming.taken = not incoming.given_up
+        return [incoming for incoming in batch if incoming.taken]
+
     def work(self) -> None:
         while True:
-            batch = [self.queue.get()]
-            while len(batch) < LARGEST_BATCH and not self.queue.empty():
-                batch.append(self.queue.get_nowait())
+            batch = self.take()
             try:
-                self.flush(batch)
+                if batch:
+                    self.flush(batch)
             except Exception:
                 log.exception("deliveries could not be stored")
                 self.connection = None
@@ -152,7 +176,7 @@ class Ledger:
             if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
                 log.warning("the database is away: %s", type(error).__name__)
                 self.connection = None
-                fail(batch)
+                self.settle_unknown(batch)
             elif len(batch) > 1:
                 for incoming in batch:
                     self.flush([incoming])
@@ -167,9 +191,23 @@ class Ledger:
                 self.settle_duplicate(incoming)
             incoming.stored.set()
 
+    def settle_unknown(self, batch: Sequence[Incoming]) -> None:
+        """The connection broke: the commit may have gone through all the same, and the rows say whether it did."""
+        try:
+            self.connection = connect(options=PATIENCE)
+            ids = [incoming.id for incoming in batch]
+            verdicts: dict[uuid.UUID, str] = dict(self.connection.execute(WHICH_ARE_THERE, (ids,)).fetchall())
+        except psycopg.Error:
+            self.connection = None
+            verdicts = {}
+        for incoming in batch:
+            incoming.verdict = verdicts.get(incoming.id, incoming.verdict)
+            incoming.failed = incoming.id not in verdicts
+            incoming.stored.set()
+
     def transaction(self, batch: Sequence[Incoming]) -> dict[uuid.UUID, str]:
         if self.connection is None or self.connection.closed:
-            self.connection = connect()
+            self.connection = connect(options=PATIENCE)
         columns = as_columns(incoming.row() for incoming in batch)
         return dict(self.connection.execute(STORE, columns).fetchall())
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import close_old_connections
 from django.utils import translation
 
@@ -21,7 +22,7 @@ from scenarios import leases
 from scenarios.engine import Cancelled, Ended, Engine, HandedOver
 from scenarios.hints import Hints, shared
 from scenarios.hot_sql import connect
-from scenarios.journal import LeaseLost, RunJournal, Writer
+from scenarios.journal import LeaseLost, Owned, RunJournal, Writer
 from scenarios.leases import Claimed
 from scenarios.performing import StepPerformer
 from scenarios.plans import Plans
@@ -33,6 +34,7 @@ THREADS = 64
 LARGEST_CLAIM = 64
 RENEW_EVERY_S = 3.0
 LINGER_S = 0.2
+PUT_BACK_S = 1.0
 PAUSE_S = 0.01
 
 
@@ -40,7 +42,6 @@ PAUSE_S = 0.01
 class Held:
     """A run that this process executes, as its threads see it."""
 
-    fence: int
     lost: bool = False
     cancelled: bool = False
 
@@ -79,7 +80,7 @@ class Runtime:
     hints: Hints = field(default_factory=shared)
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
     plans: Plans = field(default_factory=Plans)
-    held: dict[uuid.UUID, Held] = field(default_factory=dict)
+    held: dict[Owned, Held] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
     draining: threading.Lock = field(default_factory=threading.Lock)
@@ -138,7 +139,7 @@ class Runtime:
             if room > len(runs):
                 self.free.release(room - len(runs))
         for run in runs:
-            self.held[run.id] = Held(run.fence, cancelled=run.cancelled)
+            self.held[run.id, run.fence] = Held(cancelled=run.cancelled)
         return runs
 
     def execute(self, run: Claimed) -> None:
@@ -151,19 +152,21 @@ class Runtime:
             self.quietly(journal.hand_over)
         except LeaseLost:
             log.info("run %s belongs to another worker now", run.id.hex)
-        except psycopg.Error as error:
-            log.warning("run %s is left to the sweep: %s", run.id.hex, type(error).__name__)
+        except (psycopg.Error, DatabaseError) as error:
+            # The database went away under it, or its pool is busy: that says nothing of the run.
+            log.warning("run %s is put back: %s", run.id.hex, type(error).__name__)
+            self.quietly(lambda: journal.hand_over(PUT_BACK_S))
         except Exception:
             log.exception("run %s", run.id.hex)
             self.quietly(lambda: journal.end(Ended("failed", UserError("internal").as_json())))
         finally:
-            self.held.pop(run.id, None)
+            self.held.pop((run.id, run.fence), None)
             self.free.release()
             close_old_connections()
 
     def walk(self, run: Claimed, journal: RunJournal) -> None:
         plan = self.plans.get(run.version_id)
-        control = RunControl(self.held[run.id], self.stopping)
+        control = RunControl(self.held[run.id, run.fence], self.stopping)
         performer = StepPerformer(
             plan=plan,
             workspace_id=run.workspace_id,
@@ -196,11 +199,11 @@ class Runtime:
 
     def renew_once(self, connection: psycopg.Connection) -> None:
         held = dict(self.held)
-        ours = leases.renew(connection, {run_id: one.fence for run_id, one in held.items()})
-        for run_id, one in held.items():
-            if run_id not in ours:
+        ours = leases.renew(connection, held)
+        for owned, one in held.items():
+            if owned not in ours:
                 one.lost = True
-            elif ours[run_id]:
+            elif ours[owned]:
                 one.cancelled = True
 
     def stop(self, timeout_s: float) -> None:

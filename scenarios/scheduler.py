@@ -59,7 +59,12 @@ INSERT INTO scenarios_workerbeat (name, seen_at) VALUES (%s, clock_timestamp())
 ON CONFLICT (name) DO UPDATE SET seen_at = clock_timestamp()
 """
 FORGET_BEATS = "DELETE FROM scenarios_workerbeat WHERE name = %s OR seen_at < clock_timestamp() - interval '1 hour'"
-PAUSE_POISONED = "UPDATE scenarios_scenario SET status = 'paused' WHERE id = ANY(%s) AND status = 'active'"
+PAUSE_POISONED = """
+WITH paused AS (
+    UPDATE scenarios_scenario SET status = 'paused' WHERE id = ANY(%s) AND status = 'active' RETURNING id
+)
+UPDATE scenarios_schedule schedule SET next_at = NULL FROM paused WHERE schedule.scenario_id = paused.id
+"""
 
 
 class Scheduler:

@@ -91,7 +91,8 @@ def same(given: str, expected: str) -> bool:
 
 def by_header(signature: Signature, headers: Headers, raw: bytes) -> bool:
     given = headers.get(str(signature.get("name", "")).lower())
-    return given is not None and bool(signature.get("secret")) and same(given, str(signature["secret"]))
+    secret = signature.get("secret")
+    return given is not None and isinstance(secret, str) and secret != "" and same(given, secret)
 
 
 def by_basic(signature: Signature, headers: Headers, raw: bytes) -> bool:

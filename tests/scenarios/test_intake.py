@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import io
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -242,7 +243,7 @@ def test_a_database_that_is_away_is_a_503_and_never_a_202(alice: User, monkeypat
     _, url = hook(alice)
     assert send(url).status == 202
 
-    def away() -> psycopg.Connection:
+    def away(**options: str) -> psycopg.Connection:
         raise psycopg.OperationalError("the server closed the connection")
 
     books = ledger.shared()
@@ -264,3 +265,33 @@ def test_one_bad_row_does_not_spoil_its_batch(alice: User) -> None:
         )
     assert {answer.status for answer in answers} == {202}
     assert Run.objects.count() == 30
+
+
+def test_what_was_refused_for_want_of_time_is_not_stored_later(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, url = hook(alice)
+    books = ledger.shared()
+    monkeypatch.setattr(ledger, "WAIT_S", 0.2)
+    begun, go_on = threading.Event(), threading.Event()
+    take = books.take
+
+    def slow_take() -> list[ledger.Incoming]:
+        batch = take()
+        begun.set()
+        go_on.wait(10)
+        return batch
+
+    monkeypatch.setattr(books, "take", slow_take)
+    with ThreadPoolExecutor(3) as pool:
+        send(url)  # the flusher is in the old take: from here on it waits in ours
+        first = pool.submit(send, url, b'{"n": 1}')
+        assert begun.wait(10)
+        late = send(url, b'{"n": 2}')
+        assert late.status == 503
+        go_on.set()
+        assert first.result().status == 202
+    monkeypatch.undo()
+    assert send(url, b'{"n": 3}').status == 202
+    assert sorted(bytes(body) for body in Delivery.objects.values_list("body", flat=True) if body != b"{}") == [
+        b'{"n": 1}',
+        b'{"n": 3}',
+    ]

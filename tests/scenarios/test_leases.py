@@ -7,15 +7,18 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from django.db import OperationalError
 
 from accounts.models import User
-from scenarios import leases, running
+from connections import access
+from scenarios import editing, leases, running, scheduler
 from scenarios.engine import Ended, Entry, Waits
 from scenarios.hot_sql import connect
-from scenarios.journal import LeaseLost, RunJournal, Writer
-from scenarios.models import Run, Scenario, StepRun
+from scenarios.journal import End, LeaseLost, RunJournal, Write, Writer
+from scenarios.models import Run, Scenario, Schedule, StepRun
+from scenarios.runtime import Runtime
 from tests.people import actor_of
-from tests.scenarios.making import made
+from tests.scenarios.making import document, made
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,7 +85,7 @@ def test_the_second_owner_is_heard_and_the_first_is_not(
         journal_of(first, writer).end(Ended("succeeded"))
     with pytest.raises(LeaseLost):
         journal_of(first, writer).commit(step(result="from the first"))
-    assert leases.renew(connection, {run.id: first.fence}) == {}
+    assert leases.renew(connection, [(run.id, first.fence)]) == {}
     assert StepRun.objects.get(run=run).result is None
 
     journal_of(second, writer).end(Ended("succeeded"))
@@ -156,7 +159,103 @@ def test_many_runs_end_in_one_batch_and_a_lost_one_spoils_none(
 def test_cancelling_a_running_run_is_seen_with_the_next_renewal(
     run: Run, alice: User, connection: psycopg.Connection
 ) -> None:
-    (claimed,) = leases.claim(connection, "w", 1)
-    assert leases.renew(connection, {run.id: claimed.fence}) == {run.id: False}
+    leases.claim(connection, "w", 1)
+    assert leases.renew(connection, [(run.id, 1)]) == {(run.id, 1): False}
     running.cancel(actor_of(alice), run)
-    assert leases.renew(connection, {run.id: claimed.fence}) == {run.id: True}
+    assert leases.renew(connection, [(run.id, 1)]) == {(run.id, 1): True}
+
+
+def test_in_one_batch_the_old_owner_is_told_from_the_new_one(
+    run: Run, connection: psycopg.Connection, writer: Writer
+) -> None:
+    (first,) = leases.claim(connection, "first", 1)
+    expire(run.id)
+    leases.sweep(connection)
+    (second,) = leases.claim(connection, "second", 1)
+    old = Write(run.id, first.fence, [step(result="old")], End("failed"))
+    new = Write(run.id, second.fence, [step(result="new")], End("succeeded"))
+    writer.commit([old, new])
+    assert isinstance(old.failure, LeaseLost)
+    assert new.failure is None
+    run.refresh_from_db()
+    assert (run.status, StepRun.objects.get(run=run).result) == ("succeeded", "new")
+
+
+def test_the_same_process_may_hold_a_run_twice_and_only_the_new_hold_counts(
+    run: Run, connection: psycopg.Connection
+) -> None:
+    runtime = Runtime()
+    try:
+        (first,) = runtime.claim(connection)
+        expire(run.id)
+        leases.sweep(connection)
+        (second,) = runtime.claim(connection)
+        runtime.renew_once(connection)
+        assert runtime.held[run.id, first.fence].lost
+        assert not runtime.held[run.id, second.fence].lost
+        runtime.execute(first)
+        assert (run.id, second.fence) in runtime.held
+        runtime.execute(second)
+        run.refresh_from_db()
+        assert run.status == "succeeded"
+    finally:
+        runtime.stop(1)
+
+
+def test_a_database_that_goes_away_under_a_step_puts_the_run_back(
+    run: Run, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: object, **named: object) -> None:
+        raise OperationalError("the pool is empty")
+
+    runtime = Runtime()
+    try:
+        (claimed,) = runtime.claim(connection)
+        with monkeypatch.context() as patched:
+            patched.setattr(access, "client_for", away)
+            runtime.execute(claimed)
+        run.refresh_from_db()
+        assert (run.status, run.stalls, run.error) == ("queued", 0, None)
+        Run.objects.filter(pk=run.pk).update(wake_at=run.created_at)
+        (again,) = runtime.claim(connection)
+        runtime.execute(again)
+        run.refresh_from_db()
+        assert run.status == "succeeded"
+    finally:
+        runtime.stop(1)
+
+
+def test_publishing_and_firing_at_once_do_not_lock_each_other_out(alice: User) -> None:
+    scenario = made(alice, document("schedule", every_s=1))
+    done = threading.Event()
+    errors: list[BaseException] = []
+
+    def fire_again_and_again() -> None:
+        with contextlib.closing(connect()) as own:
+            while not done.is_set():
+                try:
+                    own.execute("UPDATE scenarios_schedule SET next_at = clock_timestamp()")
+                    scheduler.fire(own)
+                except psycopg.Error as error:
+                    errors.append(error)
+
+    thread = threading.Thread(target=fire_again_and_again)
+    thread.start()
+    for number in range(40):
+        editing.save(actor_of(alice), scenario, document("schedule", name=f"n{number}", every_s=1), revision=None)
+        editing.publish(actor_of(alice), scenario)
+    done.set()
+    thread.join()
+    assert errors == []
+
+
+def test_a_poisoned_schedule_does_not_make_up_for_its_pause(alice: User, connection: psycopg.Connection) -> None:
+    scenario = made(alice, document("schedule", every_s=1, misfire="all"))
+    run = running.start_by_hand(actor_of(alice), scenario, {})
+    Run.objects.filter(pk=run.pk).update(stalls=3)
+    leases.claim(connection, "w", 1)
+    expire(run.id)
+    scheduler.sweep(connection)
+    scenario.refresh_from_db()
+    assert scenario.status == "paused"
+    assert Schedule.objects.get(scenario=scenario).next_at is None
