@@ -28,7 +28,7 @@ from scenarios.triggers import TRIGGERS
 WINDOW = timedelta(hours=24)
 HOURS = 24
 SCENARIOS_READ, SCENARIOS_SHOWN = 200, 8
-RUNS_READ, RUNS_SHOWN = 100, 7
+RUNS_READ, RUNS_SHOWN = 50, 7
 TROUBLES_READ = 500
 CONNECTIONS_SHOWN, NEXT_SHOWN, TILES = 5, 4, 3
 BROKEN = ("needs_reauthorization", "misconfigured")
@@ -146,13 +146,18 @@ class Dashboard:
 
     @cached_property
     def troubles(self) -> list[Run]:
-        """Failed runs of the day and all that need a decision, newest first."""
+        """All runs that need a decision, then those that failed within the day; each newest first."""
         of_today = Q(status="failed", id__gte=first_id(self.now - WINDOW))
         rows = Run.objects.filter(TROUBLED, of_today | Q(status="needs_review"), workspace=self.actor.workspace)
         shown = rows.select_related("scenario").only(
             "id", "status", "error", "created_at", "scenario__public_id", "scenario__name"
         )
-        return list(shown.order_by("-id")[:TROUBLES_READ])
+        return list(shown.order_by("-status", "-id")[:TROUBLES_READ])
+
+    @property
+    def are_troubles_cut(self) -> bool:
+        """There are more than were read: numbers by scenario would be too small."""
+        return len(self.troubles) == TROUBLES_READ
 
     @property
     def to_decide(self) -> list[Run]:
@@ -199,7 +204,7 @@ class Dashboard:
         here = timezone.localtime(self.now).replace(minute=0, second=0, microsecond=0)
         return here - timedelta(hours=HOURS - 1)
 
-    @property
+    @cached_property
     def figures(self) -> Figures:
         sums: dict[str, int] = {}
         for statuses in self.hours.values():
@@ -244,7 +249,7 @@ class Dashboard:
     def last_runs(self) -> list[Run]:
         return list(run_listing.listed(self.actor).order_by("-id")[:RUNS_READ])
 
-    @property
+    @cached_property
     def rows(self) -> list[tuple[Run, str]]:
         """The newest runs, each with how it stands."""
         return [(run, run_words.standing(run, "")) for run in self.last_runs[:RUNS_SHOWN]]

@@ -95,15 +95,17 @@ def test_without_a_sandbox_it_is_a_draft_on_google_that_asks_where_to_send(
     alice: User, client_of: ClientOf, settings: Any
 ) -> None:
     settings.SANDBOX_URL = ""
-    answer = client_of(alice).post("/scenarios/example/")
+    browser = client_of(alice)
+    answer = browser.post("/scenarios/example/")
     connection = Connection.objects.get()
     assert connection.preset == "google_calendar"
     assert answer.headers["Location"] == f"/connections/{connection.public_id}/edit/"
+    assert browser.get(answer.headers["Location"]).status_code == 200
     scenario = Scenario.objects.get()
     assert scenario.status == "draft"
     assert parse(scenario.document).steps[1].inputs["url"] == ""
     Connection.objects.update(status="connected")
-    answer = client_of(alice).post("/scenarios/example/")
+    answer = browser.post("/scenarios/example/")
     assert answer.headers["Location"] == f"/scenarios/{scenario.public_id}/"
 
 
