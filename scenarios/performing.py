@@ -7,6 +7,7 @@ from functools import partial
 
 import psycopg
 from django.db import Error as DatabaseError
+from django.db import close_old_connections
 
 from actions import registry
 from actions.base import Action, Context
@@ -38,11 +39,13 @@ class StepPerformer:
     before_send: Callable[[], None] | None = None
 
     def prepare(self, step: Step, names: Mapping[str, Json], inputs: Json | None) -> Prepared:
-        """Raises InvalidInput or ExpressionError; each names the input it is about."""
+        """Raises InvalidInput or ExpressionError, which name the input they are about, and UserError no_connection."""
         resolved = self.resolve(step, names) if inputs is None else inputs
         action = registry.get(step.action).clean(resolved)
-        effect = str(action.effect_of())
-        return Prepared(resolved, effect, action.replies, partial(self.perform, step, action))
+        # The client is made here, before the step counts as begun: what fails until then has surely sent nothing.
+        client = self.client(step, action)
+        close_old_connections()
+        return Prepared(resolved, str(action.effect_of()), action.replies, partial(self.perform, action, client))
 
     def resolve(self, step: Step, names: Mapping[str, Json]) -> dict[str, Json]:
         compiled = self.plan.inputs[step.key]
@@ -57,10 +60,8 @@ class StepPerformer:
             error.params.setdefault("field", name)
             raise
 
-    def perform(self, step: Step, action: Action, attempt: Attempt) -> Performed:
-        client: PlainClient | None = None
+    def perform(self, action: Action, client: PlainClient, attempt: Attempt) -> Performed:
         try:
-            client = self.client(step, action)
             result = action.perform(self.context(attempt, client))
         except UserError as error:
             return Performed(error=self.told(error, client), exchange=exchange(client))
@@ -68,9 +69,8 @@ class StepPerformer:
             raise
         except Exception:  # a bug of ours in one action must not take down the run's worker
             log.exception("step %s of run %s", attempt.path, self.run_id)
-            sent = bool(client and client.exchanges)
-            return Performed(error=UserError("internal", unknown=sent), exchange=exchange(client))
-        return Performed(result=mask_json(result, secrets(client)), exchange=exchange(client))
+            return Performed(error=UserError("internal", unknown=bool(client.exchanges)), exchange=exchange(client))
+        return Performed(result=mask_json(result, client.secrets), exchange=exchange(client))
 
     def preview(self, step: Step, action: Action, path: str) -> Json:
         """What the step would send, secrets masked; nothing where it sends nothing."""
@@ -79,8 +79,13 @@ class StepPerformer:
         if request is None:
             return None
         sent = request.encoded(client.base_url)
-        described = {"method": sent.method, "url": sent.url, "headers": dict(sent.headers), "body": sent.body.decode()}
-        return mask_json(described, secrets(client))
+        described = {
+            "method": sent.method,
+            "url": sent.url,
+            "headers": dict(sent.headers),
+            "body": sent.body.decode(errors="replace"),
+        }
+        return mask_json(described, client.secrets)
 
     def client(self, step: Step, action: Action) -> PlainClient:
         return access.client_for(
@@ -98,19 +103,16 @@ class StepPerformer:
             timezone=self.timezone,
         )
 
-    def told(self, error: UserError, client: PlainClient | None) -> UserError:
+    def told(self, error: UserError, client: PlainClient) -> UserError:
         """The error as it is stored: without secrets, and with what its run waits for."""
         if isinstance(error, InvalidInput):
             return error
-        error.params = mask_json(error.params, secrets(client))
-        if error.code == "reauthorization_needed" and client is not None:
+        error.params = mask_json(error.params, client.secrets)
+        if error.code == "reauthorization_needed":
             error.params["waits_for"] = f"connection:{client.connection_id}"
         return error
 
 
-def exchange(client: PlainClient | None) -> Json:
-    return client.exchanges[-1] if client and client.exchanges else None
-
-
-def secrets(client: PlainClient | None) -> frozenset[str]:
-    return client.secrets if client else frozenset()
+def exchange(client: PlainClient) -> Json:
+    """What went over the wire last, secrets masked."""
+    return client.exchanges[-1] if client.exchanges else None
