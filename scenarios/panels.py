@@ -18,7 +18,7 @@ from scenarios.document import Step, dump_step, dump_trigger
 from scenarios.drafting import digest, trigger_form
 from scenarios.forms import PolicyForm
 from scenarios.models import Delivery
-from scenarios.previews import Entry
+from scenarios.previews import Entry, Note
 from scenarios.trigger_forms import ScheduleForm, WebhookForm
 from scenarios.triggers import TRIGGERS, TriggerType
 from scenarios.workbench import TRIGGER, Fault, Workbench, action_of, connector_of, title_of
@@ -44,6 +44,7 @@ class Output:
     took_ms: int | None = None
     is_old: bool = False
     fix_url: str = ""
+    note: Note | None = None
 
 
 @dataclass(frozen=True)
@@ -289,8 +290,16 @@ def tested(bench: Workbench, step: Step, answer: Mapping[str, Any]) -> Output:
     connection = bench.connections.get(step.connection)
     needs_connection = stored["code"] in ("reauthorization_needed", "insufficient_scope", "no_connection")
     fix_url = reverse("connections:detail", args=[connection.public_id]) if connection and needs_connection else ""
+    note = previews.untested(bench, dict(step.inputs)) if stored["code"] == "expression_failed" else None
     return Output(
-        False, str(told["text"]), request=request, error=told, errors=errors, took_ms=took_ms, fix_url=fix_url
+        False,
+        str(told["text"]),
+        request=request,
+        error=told,
+        errors=errors,
+        took_ms=took_ms,
+        fix_url=fix_url,
+        note=note,
     )
 
 

@@ -98,7 +98,10 @@ def meant(bench: Workbench, here: Shown) -> str:
 
 def untested(bench: Workbench, template: Json) -> Note | None:
     """The nearest step that a template needs and that has no sample yet."""
-    asked = expressions.compile_value(template).references
+    try:
+        asked = expressions.compile_value(template).references
+    except UserError:
+        return None
     trigger = bench.document.trigger
     if asked & {trigger.key, "trigger"} and not bench.has_sample(trigger.key) and trigger.type != "schedule":
         return Note(_("There is no sample of the trigger's data yet."), bench.url_of(trigger.key), _("Give a sample"))

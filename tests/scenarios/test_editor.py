@@ -290,6 +290,12 @@ def test_a_failing_test_says_why_at_the_field(bobs: Client, at: At) -> None:
     assert "s1.body.nam: no such key; there is: name" in words
 
 
+def test_a_test_that_needs_an_untested_step_leads_there(bobs: Client, at: At) -> None:
+    html = bobs.post(at("steps/s3/test/"), {"panel": "s3"}, headers=HTMX).content.decode()
+    assert "“Set values” has not been tested" in html
+    assert f'<a href="{at("steps/s2/")}">' in html
+
+
 def test_a_test_shows_the_request_it_sent(bobs: Client, at: At) -> None:
     bobs.post(at("add/"), {"after": "s3", "action": "http.request"})
     posted = {"panel": "s4", "in-method": "GET", "in-method.mode": "list", "in-url": "http://127.0.0.1:1/orders"}
