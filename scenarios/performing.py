@@ -7,7 +7,7 @@ from functools import partial
 
 import psycopg
 from django.db import Error as DatabaseError
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from actions import registry
 from actions.base import Action, Context
@@ -44,7 +44,8 @@ class StepPerformer:
         action = registry.get(step.action).clean(resolved)
         # The client is made here, before the step counts as begun: what fails until then has surely sent nothing.
         client = self.client(step, action)
-        close_old_connections()
+        if not connection.in_atomic_block:
+            close_old_connections()
         return Prepared(resolved, str(action.effect_of()), action.replies, partial(self.perform, action, client))
 
     def resolve(self, step: Step, names: Mapping[str, Json]) -> dict[str, Json]:
