@@ -12,6 +12,7 @@ from types import FrameType
 from typing import IO
 
 from apinita import processes
+from apinita.programs import CannotStart
 
 TICK_S = 0.1
 READY_WITHIN_S = 60
@@ -61,16 +62,19 @@ class Supervisor:
     def hear_signals(self) -> None:
         """The first Ctrl-C or SIGTERM stops in good order, the second at once."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self.want_stop)
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup, and a shell's background jobs, ignore some
+                signal.signal(number, self.want_stop)
 
     def want_stop(self, number: int, frame: FrameType | None) -> None:
         self.stops_wanted += 1
 
     def start(self, part: Part) -> None:
-        part.process = part.launch()
-        part.started_at = time.monotonic()
-        part.ready = False
-        part.restart_at = None
+        now = time.monotonic()
+        part.restart_at, part.started_at, part.ready = None, now, False
+        try:
+            part.process = part.launch()
+        except (CannotStart, OSError) as error:
+            self.plan_restart(part, now, str(error))
 
     def look_after(self, part: Part) -> None:
         now = time.monotonic()
@@ -78,17 +82,15 @@ class Supervisor:
             if now >= part.restart_at:
                 self.start(part)
         elif part.process is not None and part.process.poll() is not None:
-            self.plan_restart(part, now)
+            processes.kill_group(part.process)  # what the crashed one left behind would hold its port
+            self.plan_restart(part, now, ended_how(part.process.returncode))
         elif not part.ready:
             self.ask_ready(part, now)
         elif now - part.started_at > HEALTHY_AFTER_S:
             part.pause_s = FIRST_PAUSE_S
 
-    def plan_restart(self, part: Part, now: float) -> None:
-        assert part.process is not None
-        processes.kill_group(part.process)  # what the crashed one left behind would hold its port
-        ending = ended_how(part.process.returncode)
-        self.say(f"{part.name} stopped by itself ({ending}); it starts again in {part.pause_s:g} s")
+    def plan_restart(self, part: Part, now: float, reason: str) -> None:
+        self.say(f"{part.name} stopped by itself ({reason}); it starts again in {part.pause_s:g} s")
         part.restart_at = now + part.pause_s
         part.pause_s = min(part.pause_s * 2, LONGEST_PAUSE_S)
         part.process, part.ready = None, False

@@ -6,6 +6,9 @@ import pytest
 from django.test import Client
 from openapi_spec_validator import validate
 
+from tests.browser import Tabs
+from tests.processes import Live
+
 pytestmark = pytest.mark.django_db
 
 
@@ -37,3 +40,13 @@ def test_the_page_loads_nothing_from_elsewhere(client: Client) -> None:
     sources = re.findall(r'(?:src|href)="([^"]+)"', answer.content.decode())
     assert [source for source in sources if not source.startswith(("/", "#"))] == []
     assert "script-src 'self'" in answer["Content-Security-Policy"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("width", [375, 1440])
+def test_the_page_fits_its_window(live: Live, browser: Tabs, width: int) -> None:
+    page = browser.page(lang="en", width=width)
+    page.goto(f"{live.url}/api/docs/")
+    page.locator("summary").first.click()
+    page.get_by_role("heading", name="Answers").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
