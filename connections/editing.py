@@ -129,7 +129,8 @@ def change(
         current = Connection.objects.select_for_update().get(pk=connection.pk)
         config = config_of(current.type, {**current.config, **fitting(settings or {}, current.config)}).as_json()
         checking.require_right(config_of(current.type, config))
-        guarded = guarded_changes(config_of(current.type, current.config).as_json(), config)
+        before = config_of(current.type, current.config).as_json()
+        guarded = guarded_changes(before, config)
         secret = SECRET_BY_TYPE[current.type]
         typed = {key: value for key, value in (secrets or {}).items() if value}
         if guarded and current.secrets and secret not in typed:
@@ -142,7 +143,9 @@ def change(
         if guarded:
             drop_tokens(current)
         save(current)
-    audit.record(actor, "connection.changed", current.name, fields=sorted({*guarded, *(settings or {})}))
+    audit.record(
+        actor, "connection.changed", current.name, fields=[key for key in config if config[key] != before[key]]
+    )
     return current
 
 

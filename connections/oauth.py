@@ -23,7 +23,7 @@ from django.utils import timezone
 from accounts import vault
 from accounts.models import User
 from connections import account, conversation, events, refresh, tokens
-from connections.answers import Answer
+from connections.answers import Answer, TokenRefused
 from connections.config import Config, OAuthConfig
 from connections.conversation import TokenRequest
 from connections.hosts import require_own
@@ -203,6 +203,8 @@ def note_failure(connection: Connection, error: UserError) -> None:
     Connection.objects.filter(pk=connection.pk).update(
         status="connected" if works else "misconfigured", error=error.as_json()
     )
+    if isinstance(error, TokenRefused):
+        tokens.forget_answers(connection, of_exchanges=True)
 
 
 def exchanged(
@@ -224,7 +226,8 @@ def exchanged(
     request = code_request(connection, config, names)
     version = connection.token_version
     answer = conversation.fetch(
-        request, keep=lambda status, body: tokens.keep_answer(connection, status, body, version=-1 - version)
+        request,
+        keep=lambda status, body: tokens.keep_answer(connection, status, body, version=tokens.of_exchange(version)),
     )
     current = adopted(connection, answer, callback)
     account.learn(current)

@@ -86,14 +86,24 @@ def kept_answers(connection: Connection, *, version: int) -> list[tuple[int, byt
     """Answers to a request that started from this version, newest first: (status, body)."""
     found = []
     for row in TokenAnswer.objects.filter(connection=connection, token_version=version).order_by("-id"):
-        plain = vault.open(bytes(row.answer), table=ANSWERS, column="answer", **answer_place(connection, version))
+        try:
+            plain = vault.open(bytes(row.answer), table=ANSWERS, column="answer", **answer_place(connection, version))
+        except CannotOpen:
+            continue
         value = safe_json.loads(plain)
         found.append((int(value["status"]), value["body"].encode("latin-1")))
     return found
 
 
-def forget_answers(connection: Connection) -> None:
-    TokenAnswer.objects.filter(connection=connection).delete()
+def of_exchange(version: int) -> int:
+    """Answers to codes are kept apart from answers to refreshes of the same version: only those can be used later."""
+    return -1 - version
+
+
+def forget_answers(connection: Connection, *, of_exchanges: bool = False) -> None:
+    """All of them, or only those to codes."""
+    kept = TokenAnswer.objects.filter(connection=connection)
+    (kept.filter(token_version__lt=0) if of_exchanges else kept).delete()
 
 
 def answer_place(connection: Connection, version: int) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def check(connection: Connection) -> Outcome:
         return Outcome(False, client.exchanges[-1] if client and client.exchanges else None, error)
     # The API's bare base is often a 404: it says at least that the sign-in was not refused.
     wrong = response.status >= 400 if is_exact else response.status in REFUSED or response.status >= 500
+    if not wrong and connection.error and connection.status == "connected":
+        Connection.objects.filter(pk=connection.pk, status="connected").update(error=None)
     return Outcome(not wrong, client.exchanges[-1], refusal_of(response, Effect.READ) if wrong else None)
 
 

@@ -23,6 +23,8 @@ from connections.pages import Health, Row, gallery, granted, key_types, rows, se
 from lib.errors import InvalidInput, UserError, describe
 
 SECRETS = ("client_secret", "key", "password", "token")
+# Fields that are seen without unfolding anything: an error in another one unfolds all.
+IN_SIGHT = {"name", "client_id", "client_secret", "scopes", "scope", "offline", "__all__"}
 BROKEN = ("needs_reauthorization", "misconfigured")
 KEY_START = {"api_key": {"header": "X-API-Key"}}
 
@@ -158,10 +160,26 @@ def form_page(
             "preview": preview.preview(connection, shown or saved),
             "can_tidy": bool(address.tidied(shown or saved)),
             "saved": saved,
-            "all_fields": request.POST.get("all_fields") == "on" or preset is None or preset.key == "generic",
+            "summaries": summaries(shown or saved),
+            "all_fields": request.POST.get("all_fields") == "on"
+            or preset is None
+            or preset.key == "generic"
+            or bool(set(form.errors) - IN_SIGHT),
         }
         return render(request, "connections/oauth_form.html", context, status=status)
     return render(request, "connections/key_form.html", context, status=status)
+
+
+def summaries(config: OAuthConfig) -> dict[str, str]:
+    """What stands in the folded sections, in one line each."""
+    hosts = [config.authorization_url.partition("?")[0].split("/")[2:3], [config.token_url.partition("//")[2]]]
+    login = ", ".join(filter(None, (part for parts in hosts for part in parts)))
+    headers = [f"{name}: {value}" for name, value in (config.request_headers | config.request_query).items()]
+    return {
+        "login": f"{login} · {config.token_method}" if login else "",
+        "api": headers[0] if headers else "",
+        "statuses": ", ".join(str(status) for status in config.expired_statuses),
+    }
 
 
 @sensitive_post_parameters(*SECRETS)

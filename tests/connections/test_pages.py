@@ -26,6 +26,9 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
+CALENDAR_SCOPE = "https://www.googleapis.com/auth/calendar.events"
+
+
 def draft(workspace: Workspace, alice: User, sandbox: Sandbox, **settings: Any) -> Connection:
     """A Google Calendar whose addresses are the sandbox's, with its keys."""
     return editing.create(
@@ -78,6 +81,24 @@ def test_every_type_has_a_form(workspace: Workspace, alice: User, type_: str) ->
     browser = signed_in(alice)
     answer = browser.post("/connections/new/", {"type": type_})
     assert browser.get(answer["Location"]).status_code == 200
+
+
+def test_the_sandbox_is_offered_only_where_it_runs_and_needs_no_typing(
+    workspace: Workspace, alice: User, sandbox: Sandbox, settings: Any
+) -> None:
+    browser = signed_in(alice)
+    assert browser.post("/connections/new/", {"preset": "sandbox"}).status_code == 404
+    settings.SANDBOX_URL = sandbox.url
+    assert b"Sandbox calendar" in browser.get("/connections/new/").content
+    edit = browser.post("/connections/new/", {"preset": "sandbox"})["Location"]
+    body = form_of(Connection.objects.get(), do="authorize", scopes=[CALENDAR_SCOPE])
+    page = browser.post(edit, body)
+    back = urlsplit(sandbox.consent(page.context["url"]))
+    browser.get(f"{back.path}?{back.query}")
+    connection = Connection.objects.get()
+    assert connection.status == "connected"
+    answer = browser.post(f"/connections/{connection.public_id}/check/")
+    assert answer.context["outcome"].ok is True
 
 
 def test_a_plain_form_saves_and_leads_to_the_service(workspace: Workspace, alice: User, sandbox: Sandbox) -> None:
