@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-READ = re.compile(r'(?:\btext|\bflag|\bnumber|environ\.get)\(\s*"([A-Z][A-Z_]+)"')
+READ = re.compile(r'(?:\btext|\bflag|\bnumber|os\.environ\.get)\(\s*"([A-Z][A-Z_]+)"')
 LISTED = re.compile(r"^#?([A-Z][A-Z_]+)=", re.MULTILINE)
 OF_COMPOSE = {"APINITA_DOMAIN", "POSTGRES_PASSWORD"}
 OF_ONE_MACHINE = {
