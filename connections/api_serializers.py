@@ -7,10 +7,11 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer,
 from rest_framework import serializers
 
 from accounts.api_fields import Instant, StrictSerializer
-from connections import oauth, tokens
+from connections import tokens
 from connections.config import FORMATS, GRANTS, METHODS, SECRET_BY_TYPE
 from connections.hosts import allowed_hosts, shown
 from connections.models import STATUSES, TYPES, Connection
+from connections.redirect import redirect_uri
 from lib.errors import Json, describe
 
 IDENTITY = ("type", "name", "slug", "preset")
@@ -149,7 +150,7 @@ class ConnectionSerializer(serializers.Serializer[Connection]):
         shown_fields["allowed_hosts"] = shown(allowed_hosts(connection, config))
         shown_fields[SECRET_BY_TYPE[connection.type]] = {"set": connection.secrets is not None}
         if connection.type == "oauth2":
-            shown_fields["redirect_uri"] = oauth.redirect_uri(connection)
+            shown_fields["redirect_uri"] = redirect_uri(connection)
         return shown_fields
 
 

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from actions.base import MAX_BYTES, Request
-from connections import refresh, tokens
+from connections import refresh, renewal, tokens
 from connections.config import BasicConfig, BearerConfig, Config, KeyConfig, OAuthConfig
 from connections.hosts import require_allowed
 from connections.masking import mask_body, mask_headers, mask_text
@@ -125,7 +125,7 @@ class SignedIn(PlainClient):
             self.take(refresh.renewed(self.connection, seen=self.connection.token_version))
             return
         now = timezone.now()
-        if refresh.is_due(self.connection, self.config, now) and refresh.can_renew(self.config, self.tokens):
+        if renewal.is_due(self.connection, self.config, now) and renewal.can_renew(self.config, self.tokens):
             self.renew_ahead(is_over=self.connection.expires_at is not None and now >= self.connection.expires_at)
 
     def renew_ahead(self, *, is_over: bool) -> None:

@@ -14,7 +14,7 @@ from accounts import audit
 from accounts.access import Actor
 from accounts.roles import Role
 from actions.base import Request
-from connections import checking, conversation, presets, refresh, tokens, usage
+from connections import checking, conversation, presets, renewal, tokens, usage
 from connections.client import PlainClient
 from connections.config import (
     CLIENT_CREDENTIALS,
@@ -236,7 +236,7 @@ def revoke(connection: Connection) -> None:
         token = given.refresh_token or given.access_token
         if not config.revoke_url or not token:
             return
-        url = render_address(config.revoke_url, refresh.all_names(connection, config, given))
+        url = render_address(config.revoke_url, renewal.all_names(connection, config, given))
         require_own(connection, config, config.revoke_url, url)
         request = Request("POST", url, form={"token": token})
         PlainClient(pool=str(connection.workspace_id)).send(request, timeout_s=conversation.TIMEOUT_S)

@@ -15,7 +15,6 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -28,6 +27,7 @@ from connections.config import Config, OAuthConfig
 from connections.conversation import TokenRequest
 from connections.hosts import require_own
 from connections.models import AuthorizationFlow, Connection
+from connections.redirect import redirect_uri
 from connections.rendering import Names, host_of, one_time_state, render_address, render_pairs, render_text_pairs
 from connections.tokens import Tokens
 from lib.errors import InvalidInput, Json, UserError, gettext_noop
@@ -54,11 +54,6 @@ class BadState(UserError):
 
     def __init__(self) -> None:
         super().__init__("bad_state")
-
-
-def redirect_uri(connection: Connection) -> str:
-    """Field 16."""
-    return f"{settings.PUBLIC_URL}/connections/{connection.public_id}/callback/"
 
 
 def begin(connection: Connection, *, user: User | None, browser: str | None = None, in_browser: bool) -> Begun:

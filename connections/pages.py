@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from connections import presets, refresh, tokens, usage
+from connections import presets, renewal, tokens, usage
 from connections.config import OAuthConfig
 from connections.models import Connection
 from connections.presets import Preset
@@ -136,7 +136,7 @@ def ending_of(connection: Connection) -> Ending:
 
 def renews(connection: Connection) -> bool:
     try:
-        return refresh.can_renew(tokens.oauth_config(connection), tokens.tokens_of(connection))
+        return renewal.can_renew(tokens.oauth_config(connection), tokens.tokens_of(connection))
     except UserError:
         return False
 
@@ -175,7 +175,7 @@ class Health:
         began = connection.refreshed_at
         lifetime = coarse(connection.expires_at - began) if connection.expires_at and began else None
         share = round(100 * max(left, timedelta()) / lifetime) if left and lifetime else 0
-        can_renew = refresh.can_renew(config, given)
+        can_renew = renewal.can_renew(config, given)
         return cls(
             has_token=bool(given.access_token),
             has_refresh_token=bool(given.refresh_token),
@@ -197,7 +197,7 @@ def renewal_at(connection: Connection, config: OAuthConfig) -> datetime | None:
         return None
     margin = timedelta(seconds=config.renew_before)
     if connection.refreshed_at:
-        margin = min(margin, (connection.expires_at - connection.refreshed_at) / refresh.SHARE_OF_LIFE)
+        margin = min(margin, (connection.expires_at - connection.refreshed_at) / renewal.SHARE_OF_LIFE)
     return connection.expires_at - margin
 
 

@@ -7,8 +7,10 @@ from django.utils.translation import gettext
 
 from connections import oauth
 from connections.config import OAuthConfig
-from connections.lint import Finding, lint
+from connections.lint import lint
+from connections.lint_subject import Finding
 from connections.models import Connection
+from connections.redirect import redirect_uri
 from lib.errors import UserError, describe
 
 HIDDEN = "••••••"
@@ -35,7 +37,7 @@ class Preview:
 
 
 def preview(connection: Connection, config: OAuthConfig) -> Preview:
-    findings = lint(config, redirect_uri=oauth.redirect_uri(connection), preset=connection.preset)
+    findings = lint(config, redirect_uri=redirect_uri(connection), preset=connection.preset)
     if config.is_for_client or not config.authorization_url:
         return Preview("", [], findings)
     try:

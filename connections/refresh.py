@@ -12,20 +12,17 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import close_old_connections
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from connections import answers, conversation, events, tokens
+from connections import answers, conversation, events, renewal, tokens
 from connections.answers import Answer, TokenRefused
 from connections.config import OAuthConfig
-from connections.conversation import TokenRequest
-from connections.hosts import require_own
 from connections.models import Connection
-from connections.rendering import Names, names_in, one_time_state, render_address, render_pairs, render_text_pairs
 from connections.tokens import Tokens
 from lib.errors import UserError
 
@@ -33,7 +30,6 @@ LEASE = timedelta(seconds=30)  # longer than a token request may take, short eno
 WAIT_S = 10.0  # how long the others wait for the one that refreshes
 FIRST_PAUSE_S = 5.0
 LONGEST_PAUSE_S = 3600.0
-SHARE_OF_LIFE = 10  # never renewed before the last tenth of its life: a short-lived token would be renewed at each use
 
 log = logging.getLogger(__name__)
 
@@ -144,63 +140,12 @@ def lost_answer(connection: Connection, config: OAuthConfig, seen: int) -> Answe
 
 
 def asked_answer(connection: Connection, config: OAuthConfig, old: Tokens, seen: int) -> Answer:
-    if not can_renew(config, old):
+    if not renewal.can_renew(config, old):
         raise UserError("reauthorization_needed", "no_refresh_token", params=about(connection))
-    request = request_for(connection, config, old)
+    request = renewal.request_for(connection, config, old)
     return conversation.fetch(
         request, keep=lambda status, body: tokens.keep_answer(connection, status, body, version=seen)
     )
-
-
-def can_renew(config: OAuthConfig, old: Tokens) -> bool:
-    """Whether a new token can be had without a person."""
-    if config.is_for_client:
-        return True
-    if not config.where_to_refresh:
-        return False
-    return bool(old.refresh_token) or not any(
-        "refresh_token" in names_in(template)
-        for template in (*config.refresh_params.values(), *config.refresh_headers.values(), config.refresh_url)
-    )
-
-
-def request_for(connection: Connection, config: OAuthConfig, old: Tokens) -> TokenRequest:
-    names = all_names(connection, config, old)
-    if config.is_for_client:
-        return client_request(connection, config, names)
-    url = render_address(config.where_to_refresh, names)
-    require_own(connection, config, config.where_to_refresh, url)
-    return TokenRequest(
-        url=url,
-        method=config.refresh_method,
-        format=config.refresh_format,
-        params=render_pairs(config.refresh_params, names),
-        headers=render_text_pairs(config.refresh_headers, names),
-        paths=config.token_response,
-        pool=str(connection.workspace_id),
-    )
-
-
-def client_request(connection: Connection, config: OAuthConfig, names: Names) -> TokenRequest:
-    """The token request itself: with client credentials it is all there is, and a refresh is the same once more."""
-    url = render_address(config.token_url, names)
-    require_own(connection, config, config.token_url, url)
-    return TokenRequest(
-        url=url,
-        method=config.token_method,
-        format=config.token_format,
-        params=render_pairs(config.token_params, names),
-        headers=render_text_pairs(config.token_headers, names),
-        paths=config.token_response,
-        pool=str(connection.workspace_id),
-    )
-
-
-def all_names(connection: Connection, config: OAuthConfig, old: Tokens) -> Names:
-    from connections.oauth import redirect_uri
-
-    names = tokens.names_of(connection, config, tokens.secrets_of(connection), old)
-    return names | {"redirect_uri": redirect_uri(connection), "state": one_time_state()}
 
 
 def stored(connection: Connection, seen: int, owner: str, new: Tokens, answer: Answer) -> Connection:
@@ -315,16 +260,6 @@ def again(error: UserError) -> UserError:
         retry_after_s=error.retry_after_s,
         unknown=error.unknown,
     )
-
-
-def is_due(connection: Connection, config: OAuthConfig, now: datetime) -> bool:
-    """Whether the token should be renewed ahead of its end, before anybody is refused."""
-    if config.renew_before is None or connection.expires_at is None:
-        return False
-    margin = timedelta(seconds=config.renew_before)
-    if connection.refreshed_at is not None:
-        margin = min(margin, (connection.expires_at - connection.refreshed_at) / SHARE_OF_LIFE)
-    return now >= connection.expires_at - margin
 
 
 def renewed_by_hand(connection: Connection) -> Connection:

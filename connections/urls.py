@@ -2,16 +2,16 @@
 
 from django.urls import path
 
-from connections import views
+from connections import form_views, views
 from connections.callback import callback
 
 app_name = "connections"
 urlpatterns = [
     path("", views.index, name="list"),
-    path("new/", views.new, name="new"),
+    path("new/", form_views.new, name="new"),
     path("<str:public_id>/", views.detail, name="detail"),
-    path("<str:public_id>/edit/", views.edit, name="edit"),
-    path("<str:public_id>/preview/", views.live_preview, name="preview"),
+    path("<str:public_id>/edit/", form_views.edit, name="edit"),
+    path("<str:public_id>/preview/", form_views.live_preview, name="preview"),
     path("<str:public_id>/authorize/", views.authorize, name="authorize"),
     path("<str:public_id>/callback/", callback, name="callback"),
     path("<str:public_id>/refresh/", views.renew, name="refresh"),

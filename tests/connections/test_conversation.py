@@ -15,6 +15,7 @@ from connections import account, oauth, refresh, tokens
 from connections.access import client_for
 from connections.events import authorized
 from connections.models import Connection
+from connections.redirect import redirect_uri
 from lib.errors import InvalidInput, UserError
 from tests.connections import kit
 from tests.connections.odd import Came, Reply, Server
@@ -34,7 +35,7 @@ def authorize(connection: Connection, **callback: str) -> dict[str, list[str]]:
     assert begun.url is not None
     asked = parse_qs(urlsplit(begun.url).query)
     answer = Client().get(
-        urlsplit(oauth.redirect_uri(connection)).path, {"state": asked["state"][0], "code": "4/0A+b=", **callback}
+        urlsplit(redirect_uri(connection)).path, {"state": asked["state"][0], "code": "4/0A+b=", **callback}
     )
     assert answer.status_code == 303
     return asked
@@ -158,7 +159,7 @@ def test_a_hundred_callbacks_with_one_state_make_one_exchange(workspace: Workspa
         begun = oauth.begin(connection, user=None, in_browser=False)
         assert begun.url is not None
         state = parse_qs(urlsplit(begun.url).query)["state"][0]
-        path, statuses = urlsplit(oauth.redirect_uri(connection)).path, []
+        path, statuses = urlsplit(redirect_uri(connection)).path, []
 
         def call() -> None:
             try:
