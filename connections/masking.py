@@ -49,6 +49,20 @@ def mask_json(value: Json, secrets: frozenset[str]) -> Json:
     return value
 
 
+def mask_known(value: Json, secrets: frozenset[str]) -> Json:
+    """Only what is known to be secret: for values that later steps work with, and that must arrive whole."""
+    pattern = pattern_of(secrets)
+    if pattern is None:
+        return value
+    if isinstance(value, str):
+        return pattern.sub(MASK, value)
+    if isinstance(value, dict):
+        return {pattern.sub(MASK, key): mask_known(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [mask_known(item, secrets) for item in value]
+    return value
+
+
 def mask_body(body: bytes, secrets: frozenset[str]) -> str:
     """A body for reading: text, at most KEPT_OF_BODY bytes; bytes that are no text are only counted."""
     # Masked before it is cut: a secret must not survive in halves at the edge.

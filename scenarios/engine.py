@@ -15,6 +15,8 @@ from scenarios.document import Document, Retry, Step
 
 DEFAULT_RETRY = Retry()
 LONGEST_WAIT_S = 24 * 3600
+HELD = frozenset({"reauthorization_needed", "token_refresh_paused", "token_refresh_busy"})  # no token, nothing sent
+TOKEN_LOOK_S = 5
 HELD_LOOK_S = 300  # a run that waits for a person looks by itself this often: the word that wakes it may be lost
 
 
@@ -56,11 +58,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Performed:
-    """What a step gave: a result or an error, and what went over the wire (secrets masked)."""
+    """What a step gave: a result or an error, and what went over the wire (secrets masked).
+
+    `put_back`: nothing was sent, for a reason that is ours alone; the step counts as not begun.
+    """
 
     result: Json = None
     exchange: Json = None
     error: UserError | None = None
+    put_back: bool = False
 
 
 class Journal(Protocol):
@@ -148,6 +154,7 @@ class Engine:
         self.position += 1
         entry = self.journal.recall(path)
         if entry is None or entry.status not in {"succeeded", "failed", "skipped"}:
+            self.check_outcome(entry)
             self.control.check()
             entry = self.execute(step, path, scope, entry)
         if entry.status != "failed":
@@ -166,13 +173,18 @@ class Engine:
         performed = prepared.perform(Attempt(path, begun.attempt, repeated=begun.attempt > 1))
         return self.finish(step, begun, performed, replies=prepared.replies)
 
+    def check_outcome(self, earlier: Entry | None) -> None:
+        """A `once` step that began and never ended stops the run, also one that somebody wants cancelled."""
+        if earlier is None or earlier.status != "running" or earlier.effect != "once":
+            return
+        if self.document.settings.on_unknown == "stop":
+            self.needs_review(replace(earlier, status="needs_review"))
+
     def begun(self, step: Step, path: str, earlier: Entry | None) -> Entry:
-        """The entry of a new attempt. A `once` step that began before and never ended stops the run here."""
+        """The entry of a new attempt. Waiting for a token is not one: nothing was sent."""
         if earlier is None:
             return Entry(path, self.position, "running", "pure")
-        if earlier.status == "running" and earlier.effect == "once" and self.document.settings.on_unknown == "stop":
-            self.needs_review(replace(earlier, status="needs_review"))
-        held = (earlier.error or {}).get("code") == "reauthorization_needed"
+        held = (earlier.error or {}).get("code") in HELD
         attempt = earlier.attempt if held else earlier.attempt + 1
         return Entry(path, self.position, "running", earlier.effect, attempt, inputs=earlier.inputs)
 
@@ -180,13 +192,17 @@ class Engine:
         took_ms = max(0, round((self.control.now() - (begun.started_at or 0)) * 1000))
         entry = replace(begun, exchange=performed.exchange, took_ms=took_ms)
         error = performed.error
+        if performed.put_back:
+            self.journal.note(replace(begun, status="waiting", attempt=begun.attempt - 1))
+            raise HandedOver
         if error is None:
             entry = replace(entry, status="succeeded", result=performed.result)
             self.journal.note(entry, reply=performed.result if replies else None)
             return entry
-        if error.code == "reauthorization_needed":
+        if error.code in HELD:
+            seconds = HELD_LOOK_S if error.code == "reauthorization_needed" else error.retry_after_s or TOKEN_LOOK_S
             waits_for = str(error.params.get("waits_for", ""))
-            self.wait(entry, error, Waits(HELD_LOOK_S, waits_for, self.stored(error, entry.path)))
+            self.wait(entry, error, Waits(seconds, waits_for, self.stored(error, entry.path)))
         # An answer, even a bad one, is an outcome: the run fails with it. Without one nobody knows what happened.
         if "status" not in error.params and not self.may_repeat(entry, error):
             self.needs_review(replace(entry, error=self.stored(error, entry.path)))

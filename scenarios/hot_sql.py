@@ -16,6 +16,7 @@ def connect(**options: Any) -> psycopg.Connection:
         "password": given["PASSWORD"],
         "dbname": given["NAME"],
         "connect_timeout": 5,
+        **WATCHED,
         **{key: value for key, value in given["OPTIONS"].items() if key in LIBPQ},
         **options,
     }
@@ -26,6 +27,12 @@ def connect(**options: Any) -> psycopg.Connection:
     )
 
 
+# A server that vanished without a word is noticed within seconds, not hours (libpq: connection parameters).
+WATCHED = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 LIBPQ = frozenset(
-    {"sslmode", "sslrootcert", "sslcert", "sslkey", "options", "application_name", "target_session_attrs"}
+    {
+        *WATCHED,
+        *("sslmode", "sslrootcert", "sslcert", "sslkey", "options", "application_name", "target_session_attrs"),
+        *("channel_binding", "passfile", "service"),
+    }
 )

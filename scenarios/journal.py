@@ -148,6 +148,7 @@ class Write:
     entries: list[Entry]
     end: "End | None" = None
     reply: Json = None
+    stripped: bool = False  # the values were left out, since they could not be stored
     saved: threading.Event = field(default_factory=threading.Event)
     failure: BaseException | None = None
 
@@ -186,9 +187,21 @@ class Writer:
             while len(batch) < LARGEST_BATCH and not self.queue.empty():
                 batch.append(self.queue.get_nowait())
             going_on = None not in batch
-            self.commit([write for write in batch if write is not None])
+            self.commit_or_fail([write for write in batch if write is not None])
         if self.connection is not None:
             self.connection.close()
+
+    def commit_or_fail(self, batch: list[Write]) -> None:
+        """Whatever happens, nobody waits for ever: the runs go back by their leases."""
+        try:
+            self.commit(batch)
+        except Exception as error:
+            log.exception("the journal could not be written")
+            self.connection = None
+            for write in batch:
+                if not write.saved.is_set():
+                    write.failure = error
+                    write.saved.set()
 
     def commit(self, batch: list[Write]) -> None:
         if not batch:
@@ -210,9 +223,10 @@ class Writer:
     def save_without_values(self, write: Write, error: psycopg.Error) -> None:
         """A value that cannot be stored does not undo what the step did: it keeps its status, without the value."""
         log.warning("run %s: a value could not be stored: %s", write.run_id.hex, type(error).__name__)
-        if isinstance(error, psycopg.DataError) and any(entry.result != UNSTORABLE for entry in write.entries):
+        if isinstance(error, psycopg.DataError) and not write.stripped:
+            write.stripped = True
             write.entries = [
-                replace(entry, inputs=None, exchange=None, result=entry.result and UNSTORABLE)
+                replace(entry, inputs=None, exchange=None, took_ms=None, result=entry.result and UNSTORABLE)
                 for entry in write.entries
             ]
             self.commit([write])
@@ -226,9 +240,9 @@ class Writer:
         while True:
             try:
                 return self.transaction(batch)
-            except psycopg.OperationalError:
+            except psycopg.OperationalError as error:
                 self.connection = None
-                if time.monotonic() > deadline:
+                if not is_passing(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(RECONNECT_S)
 
@@ -251,6 +265,12 @@ class Writer:
                 rows = self.connection.execute(SAVE_ENDS, columns(map(end_row, ending))).fetchall() if ending else []
                 ours = (ours - {write.owned for write in ends}) | set(rows)
         return ours
+
+
+def is_passing(error: psycopg.Error) -> bool:
+    """A connection that broke, a server that starts or stops, a deadlock: worth another try."""
+    state = error.sqlstate
+    return state is None or state.startswith(("08", "57P")) or state in {"40001", "40P01"}
 
 
 def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
@@ -298,7 +318,7 @@ class RunJournal:
     fence: int
     writer: Writer
     recalled: dict[str, Entry]
-    replied: Callable[[uuid.UUID], None]  # called when a reply or the end has become durable
+    replied: Callable[[uuid.UUID], None] | None = None  # called when a reply or the end has become durable
     noted: list[Entry] = field(default_factory=list)
     reply: Json = None
 
@@ -329,5 +349,5 @@ class RunJournal:
         noted, self.noted = self.noted, []
         reply, self.reply = self.reply, None
         self.writer.save(Write(self.run_id, self.fence, noted, end, reply))
-        if reply is not None or end is not None:
+        if self.replied and (reply is not None or end is not None):
             self.replied(self.run_id)

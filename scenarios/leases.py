@@ -55,16 +55,23 @@ SWEEP = """
 WITH dead AS (
     SELECT id FROM scenarios_run WHERE status = 'running' AND lease_until < clock_timestamp()
     ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
+), progress AS (
+    SELECT dead.id, count(step.id)::int AS steps FROM dead
+    LEFT JOIN scenarios_steprun step ON step.run_id = dead.id AND step.status <> 'running' GROUP BY dead.id
+), stalled AS (
+    -- A worker's death counts against a run only while it gets no further.
+    SELECT run.id, progress.steps, CASE WHEN progress.steps > run.stalled_steps THEN 1 ELSE run.stalls + 1 END AS stalls
+    FROM scenarios_run run JOIN progress ON progress.id = run.id
 )
 UPDATE scenarios_run run SET
-    stalls = run.stalls + 1, owner = '', lease_until = NULL,
-    status = CASE WHEN run.stalls >= %(most)s THEN 'failed' ELSE 'queued' END,
-    wake_at = CASE WHEN run.stalls >= %(most)s THEN NULL ELSE clock_timestamp() END,
-    finished_at = CASE WHEN run.stalls >= %(most)s THEN clock_timestamp() END,
-    error = CASE WHEN run.stalls >= %(most)s
-        THEN jsonb_build_object('code', 'poison', 'path', '', 'params', jsonb_build_object('attempts', run.stalls + 1))
+    stalls = stalled.stalls, stalled_steps = stalled.steps, owner = '', lease_until = NULL,
+    status = CASE WHEN stalled.stalls > %(most)s THEN 'failed' ELSE 'queued' END,
+    wake_at = CASE WHEN stalled.stalls > %(most)s THEN NULL ELSE clock_timestamp() END,
+    finished_at = CASE WHEN stalled.stalls > %(most)s THEN clock_timestamp() END,
+    error = CASE WHEN stalled.stalls > %(most)s
+        THEN jsonb_build_object('code', 'poison', 'path', '', 'params', jsonb_build_object('attempts', stalled.stalls))
         ELSE run.error END
-FROM dead WHERE run.id = dead.id
+FROM stalled WHERE run.id = stalled.id
 RETURNING run.scenario_id, run.status
 """
 

@@ -46,7 +46,7 @@ class Scenario(models.Model):
     trigger_secrets = models.BinaryField(null=True)  # sealed JSON: what `signature` needs, apart from the document
     samples = models.JSONField(default=dict)  # step key → the result of its last test, for pickers and previews
     status = models.CharField(max_length=8, choices=SCENARIO_STATUSES, default="draft")
-    published = models.ForeignKey("Version", on_delete=models.SET_NULL, null=True, related_name="+")
+    published = models.ForeignKey("Version", on_delete=models.DO_NOTHING, null=True, related_name="+")  # go together
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -162,6 +162,7 @@ class Run(models.Model):
     wake_at = models.DateTimeField(null=True, db_default=Now())  # when a queued or waiting run may be claimed
     waits_for = models.TextField(blank=True)  # e.g. "connection:17": what wakes it apart from the clock
     stalls = models.IntegerField(default=0)
+    stalled_steps = models.IntegerField(db_default=0)  # how many steps had ended when a worker last died with it
     cancel_requested_at = models.DateTimeField(null=True)
 
     created_at = models.DateTimeField(db_default=Now())
@@ -175,6 +176,7 @@ class Run(models.Model):
             models.Index(fields=["wake_at"], name="run_claimable", condition=Q(status__in=["queued", "waiting"])),
             models.Index(fields=["lease_until"], name="run_leased", condition=Q(status="running")),
             models.Index(fields=["waits_for"], name="run_held", condition=Q(status="waiting")),
+            models.Index(fields=["workspace"], name="run_backlog", condition=Q(status="queued")),
             models.Index(
                 fields=["workspace", "-id"], name="run_troubled", condition=Q(status__in=["failed", "needs_review"])
             ),

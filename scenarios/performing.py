@@ -13,7 +13,7 @@ from actions import registry
 from actions.base import Action, Context
 from connections import access
 from connections.client import PlainClient
-from connections.masking import mask_json
+from connections.masking import MASK, mask_headers, mask_json, mask_known
 from lib.errors import InvalidInput, Json, UserError
 from lib.expressions import Budget, Compiled
 from scenarios.document import Step
@@ -40,13 +40,22 @@ class StepPerformer:
 
     def prepare(self, step: Step, names: Mapping[str, Json], inputs: Json | None) -> Prepared:
         """Raises InvalidInput or ExpressionError, which name the input they are about, and UserError no_connection."""
-        resolved = self.resolve(step, names) if inputs is None else inputs
+        resolved = self.resolve(step, names) if inputs is None else self.resolved_again(step, names, inputs)
         action = registry.get(step.action).clean(resolved)
         # The client is made here, before the step counts as begun: what fails until then has surely sent nothing.
         client = self.client(step, action)
         if not connection.in_atomic_block:
             close_old_connections()
-        return Prepared(resolved, str(action.effect_of()), action.replies, partial(self.perform, action, client))
+        perform = partial(self.perform, action, client)
+        return Prepared(kept(resolved), str(action.effect_of()), action.replies, perform)
+
+    def resolved_again(self, step: Step, names: Mapping[str, Json], inputs: Mapping[str, Json]) -> dict[str, Json]:
+        """The inputs of an earlier attempt, so that `random()` and `now()` stay; what was masked is resolved anew."""
+        compiled = self.plan.inputs[step.key]
+        return {
+            name: self.evaluate(name, compiled[name], names) if MASK in str(value) and name in compiled else value
+            for name, value in inputs.items()
+        }
 
     def resolve(self, step: Step, names: Mapping[str, Json]) -> dict[str, Json]:
         compiled = self.plan.inputs[step.key]
@@ -66,12 +75,16 @@ class StepPerformer:
             result = action.perform(self.context(attempt, client))
         except UserError as error:
             return Performed(error=self.told(error, client), exchange=exchange(client))
+        except DatabaseError:
+            if client.exchanges:
+                raise
+            return Performed(put_back=True)
         except NOT_THE_STEP:
             raise
         except Exception:  # a bug of ours in one action must not take down the run's worker
             log.exception("step %s of run %s", attempt.path, self.run_id)
             return Performed(error=UserError("internal", unknown=bool(client.exchanges)), exchange=exchange(client))
-        return Performed(result=mask_json(result, client.secrets), exchange=exchange(client))
+        return Performed(result=mask_known(result, client.secrets), exchange=exchange(client))
 
     def preview(self, step: Step, action: Action, path: str) -> Json:
         """What the step would send, secrets masked; nothing where it sends nothing."""
@@ -83,7 +96,7 @@ class StepPerformer:
         described = {
             "method": sent.method,
             "url": sent.url,
-            "headers": dict(sent.headers),
+            "headers": mask_headers(sent.headers, client.secrets),
             "body": sent.body.decode(errors="replace"),
         }
         return mask_json(described, client.secrets)
@@ -112,6 +125,15 @@ class StepPerformer:
         if error.code == "reauthorization_needed":
             error.params["waits_for"] = f"connection:{client.connection_id}"
         return error
+
+
+def kept(inputs: Mapping[str, Json]) -> dict[str, Json]:
+    """The inputs for the history: without the headers that carry a secret by their name."""
+    headers = inputs.get("headers")
+    if not isinstance(headers, dict):
+        return dict(inputs)
+    texts = {name: value for name, value in headers.items() if isinstance(value, str)}
+    return {**inputs, "headers": {**headers, **mask_headers(texts, frozenset())}}
 
 
 def exchange(client: PlainClient) -> Json:

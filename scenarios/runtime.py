@@ -22,7 +22,7 @@ from scenarios import leases
 from scenarios.engine import Cancelled, Ended, Engine, HandedOver
 from scenarios.hints import Hints, shared
 from scenarios.hot_sql import connect
-from scenarios.journal import LeaseLost, Owned, RunJournal, Writer
+from scenarios.journal import LEASE_S, LeaseLost, Owned, RunJournal, Writer
 from scenarios.leases import Claimed
 from scenarios.performing import StepPerformer
 from scenarios.plans import Plans
@@ -42,6 +42,7 @@ PAUSE_S = 0.01
 class Held:
     """A run that this process executes, as its threads see it."""
 
+    good_until: float  # by this machine's monotonic clock, counted from before the lease was asked for
     lost: bool = False
     cancelled: bool = False
 
@@ -61,7 +62,7 @@ class RunControl:
             raise HandedOver
 
     def check_lease(self) -> None:
-        if self.held.lost:
+        if self.held.lost or time.monotonic() > self.held.good_until:
             raise LeaseLost
 
     def before_send(self) -> None:
@@ -133,23 +134,24 @@ class Runtime:
         if room == 0:
             return []
         runs: list[Claimed] = []
+        good_until = time.monotonic() + LEASE_S
         try:
             runs = leases.claim(connection, self.name, room)
         finally:
             if room > len(runs):
                 self.free.release(room - len(runs))
         for run in runs:
-            self.held[run.id, run.fence] = Held(cancelled=run.cancelled)
+            self.held[run.id, run.fence] = Held(good_until, cancelled=run.cancelled)
         return runs
 
     def execute(self, run: Claimed) -> None:
         """The edge of a run: whatever happens in it, it gets one outcome, or another worker gets the run."""
-        journal = RunJournal(run.id, run.fence, self.writer, run.steps, self.hints.replied)
+        journal = RunJournal(run.id, run.fence, self.writer, run.steps)
         translation.activate(run.language or settings.LANGUAGE_CODE)
         try:
             self.walk(run, journal)
         except HandedOver:
-            self.quietly(journal.hand_over)
+            self.quietly(lambda: journal.hand_over(0 if self.stopping.is_set() else PUT_BACK_S))
         except LeaseLost:
             log.info("run %s belongs to another worker now", run.id.hex)
         except (psycopg.Error, DatabaseError) as error:
@@ -166,6 +168,8 @@ class Runtime:
 
     def walk(self, run: Claimed, journal: RunJournal) -> None:
         plan = self.plans.get(run.version_id)
+        if plan.replies or run.trigger == "manual":  # somebody may be waiting for what it says
+            journal.replied = self.hints.replied
         control = RunControl(self.held[run.id, run.fence], self.stopping)
         performer = StepPerformer(
             plan=plan,
@@ -194,17 +198,22 @@ class Runtime:
             except psycopg.Error as error:
                 log.warning("leases could not be renewed: %s", type(error).__name__)
                 connection = None
+            except Exception:
+                log.exception("leases could not be renewed")
+                connection = None
         if connection is not None:
             connection.close()
 
     def renew_once(self, connection: psycopg.Connection) -> None:
         held = dict(self.held)
+        good_until = time.monotonic() + LEASE_S
         ours = leases.renew(connection, held)
         for owned, one in held.items():
             if owned not in ours:
                 one.lost = True
-            elif ours[owned]:
-                one.cancelled = True
+                continue
+            one.good_until = good_until
+            one.cancelled = one.cancelled or ours[owned]
 
     def stop(self, timeout_s: float) -> None:
         """Claim nothing more, let the steps under way end, put the rest back; then close."""

@@ -13,7 +13,7 @@ import psycopg
 from django.db import connections
 
 from lib import safe_json, schedules
-from lib.errors import InvalidInput, Json
+from lib.errors import Json
 from lib.ids import uuid7
 from scenarios import leases
 from scenarios.hot_sql import connect
@@ -146,8 +146,8 @@ def slots_of(
     """Which slots to run now, and the next one. A rule that cannot be read any more stops, and says so in the log."""
     try:
         return schedules.due(schedules.parse(rule, "UTC"), next_at, now, anchor_at)
-    except InvalidInput as error:
-        log.error("a schedule was stopped: %s", error.errors)
+    except Exception as error:  # one rule that cannot be read must not hold up all others
+        log.error("a schedule was stopped: %s", getattr(error, "errors", error))
         return [], None
 
 
