@@ -255,3 +255,42 @@ def test_an_error_in_the_inputs_fails_the_step_and_is_not_retried() -> None:
     assert isinstance(outcome, Ended)
     assert outcome.error == {"code": "expression_failed", "params": {"reason": "no_such_key"}, "path": "s2"}
     assert replace(journal.durable["s2"], error=None).status == "failed"
+
+
+@pytest.mark.parametrize("code", ["token_refresh_paused", "token_refresh_busy"])
+def test_a_token_endpoint_that_is_down_spends_no_attempts(code: str) -> None:
+    journal = MemoryJournal()
+    doc = document(Step("s2", "a", retry=Retry(1)))
+    away = World({"s2": raising(UserError(code, retry=True, retry_after_s=60))}, {"s2": "once"})
+    for _ in range(20):
+        outcome = run(doc, away, journal)
+        assert isinstance(outcome, Waits)
+        assert outcome.seconds == 60
+    back = World({"s2": lambda attempt: 1}, {"s2": "once"})
+    assert run(doc, back, journal) == Ended("succeeded")
+    assert back.calls == [("s2", 1, False)]
+
+
+def test_a_step_that_sent_nothing_counts_as_not_begun() -> None:
+    class Away(World):
+        def prepare(self, step: Step, names: Mapping[str, Json], inputs: Json | None) -> Prepared:
+            return Prepared({}, "once", False, lambda attempt: Performed(put_back=True))
+
+    journal = MemoryJournal()
+    with pytest.raises(HandedOver):
+        run(document(Step("s2", "a")), Away({}), journal)
+    journal.commit()
+    world = World({"s2": lambda attempt: 1}, {"s2": "once"})
+    assert run(document(Step("s2", "a")), world, journal) == Ended("succeeded")
+    assert world.calls == [("s2", 1, False)]
+
+
+def test_an_unknown_outcome_is_told_even_where_the_run_is_cancelled() -> None:
+    journal = MemoryJournal()
+    doc = document(Step("s2", "a"))
+    with pytest.raises(Crash):
+        run(doc, World({"s2": raising(Crash())}, effects={"s2": "once"}), journal)
+    journal.crash()
+    outcome = run(doc, World({}, effects={"s2": "once"}), journal, control=Control(Cancelled()))
+    assert isinstance(outcome, Ended)
+    assert outcome.status == "needs_review"

@@ -2,8 +2,10 @@
 
 import contextlib
 import threading
+import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -11,12 +13,13 @@ from django.db import OperationalError
 
 from accounts.models import User
 from connections import access
+from lib.errors import Json
 from scenarios import editing, leases, running, scheduler
 from scenarios.engine import Ended, Entry, Waits
 from scenarios.hot_sql import connect
 from scenarios.journal import End, LeaseLost, RunJournal, Write, Writer
 from scenarios.models import Run, Scenario, Schedule, StepRun
-from scenarios.runtime import Runtime
+from scenarios.runtime import Held, RunControl, Runtime
 from tests.people import actor_of
 from tests.scenarios.making import document, made
 
@@ -259,3 +262,71 @@ def test_a_poisoned_schedule_does_not_make_up_for_its_pause(alice: User, connect
     scenario.refresh_from_db()
     assert scenario.status == "paused"
     assert Schedule.objects.get(scenario=scenario).next_at is None
+
+
+def test_a_worker_that_could_not_renew_sends_nothing_more() -> None:
+    held = Held(good_until=time.monotonic() - 1)
+    with pytest.raises(LeaseLost):
+        RunControl(held, threading.Event()).before_send()
+
+
+def test_deaths_count_against_a_run_only_while_it_gets_no_further(
+    run: Run, connection: psycopg.Connection, writer: Writer
+) -> None:
+    for number in range(6):
+        (claimed,) = leases.claim(connection, "w", 1)
+        journal_of(claimed, writer).commit(step(f"s{number}"))
+        expire(run.id)
+        leases.sweep(connection)
+    run.refresh_from_db()
+    assert (run.status, run.stalls) == ("queued", 1)
+
+
+def test_a_value_that_no_column_takes_stops_neither_the_run_nor_the_journal(
+    run: Run, connection: psycopg.Connection, writer: Writer
+) -> None:
+    (claimed,) = leases.claim(connection, "w", 1)
+    journal = journal_of(claimed, writer)
+    journal.commit(replace(step(status="running", result=None), took_ms=2**40))
+    journal.end(Ended("succeeded"))
+    run.refresh_from_db()
+    assert run.status == "succeeded"
+
+
+def test_the_journal_outlives_a_bug(run: Run, connection: psycopg.Connection, writer: Writer) -> None:
+    (claimed,) = leases.claim(connection, "w", 1)
+    broken = Write(run.id, claimed.fence, [replace(step(), path=object())])  # type: ignore[arg-type]
+    writer.queue.put(broken)
+    with pytest.raises(Exception, match="object"):
+        broken.wait()
+    journal_of(claimed, writer).end(Ended("succeeded"))
+    run.refresh_from_db()
+    assert run.status == "succeeded"
+
+
+def test_later_steps_get_what_looks_like_a_token_whole_and_headers_are_not_kept(
+    alice: User, connection: psycopg.Connection
+) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
+    steps: list[dict[str, Json]] = [
+        {"key": "s2", "action": "data.set", "inputs": {"values": {"token": token}}},
+        {"key": "s3", "action": "data.set", "inputs": {"values": {"again": "{{ s2.token }}"}}},
+        {
+            "key": "s4",
+            "action": "http.request",
+            "inputs": {"url": "http://127.0.0.1:9/", "method": "GET", "headers": {"Authorization": "Bearer abc-def"}},
+            "retry": {"attempts": 1},
+        },
+    ]
+    run = running.start_by_hand(actor_of(alice), made(alice, document("manual", *steps)), {})
+    runtime = Runtime()
+    try:
+        (claimed,) = runtime.claim(connection)
+        runtime.execute(claimed)
+    finally:
+        runtime.stop(1)
+    results = dict(StepRun.objects.filter(run=run).values_list("path", "result"))
+    assert results["s3"] == {"again": token}
+    kept = StepRun.objects.get(run=run, path="s4")
+    assert kept.error["code"] == "upstream_unreachable"
+    assert "abc-def" not in str(kept.inputs) + str(kept.exchange)
