@@ -8,7 +8,6 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0004_knownnetwork'),
         ('scenarios', '0003_version_secrets'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
