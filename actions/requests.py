@@ -57,7 +57,7 @@ class Request:
 def segment(text: str) -> str:
     """Percent-encoded, to stand between two slashes of an address whatever it holds."""
     # A lone "." or ".." would be taken for a step in the path even when encoded by some servers.
-    encoded = quote(text, safe="@")
+    encoded = quote(text, safe="")
     return encoded.replace(".", "%2E") if encoded in {".", ".."} else encoded
 
 

@@ -70,6 +70,21 @@ def django_db_modify_db_settings(running_servers: None) -> None:
     """pytest-django asks this one before it makes the test database: the servers run from here on."""
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """At the end nobody else may hold on to the test database, or it could not be dropped."""
+    from scenarios.hot_sql import connect
+    from tests.processes import keeper
+
+    yield
+    keeper.stop()
+    with connect() as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
 @pytest.fixture
 def redis_server(running_servers: None) -> str:
     """The address of a Valkey for tests that need it without the database."""

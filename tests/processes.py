@@ -174,12 +174,16 @@ keeper = Keeper()
 
 
 def environment() -> dict[str, str]:
-    """Our environment, with the test database in the place of the one that the settings name."""
+    """Our environment, with the test database in the place of the one that the settings name.
+
+    Where a process and the emptying of tables after a test lock each other out, the process gives way: it is the one
+    that tries again.
+    """
     from django.db import connection
     from psycopg.conninfo import make_conninfo
 
     name = connection.settings_dict["NAME"]
-    return os.environ | {"DATABASE_URL": make_conninfo(os.environ["DATABASE_URL"], dbname=name)}
+    return os.environ | {"DATABASE_URL": make_conninfo(os.environ["DATABASE_URL"], dbname=name, options="-c deadlock_timeout=100ms")}
 
 
 def log_file(name: str) -> Path:

@@ -191,7 +191,7 @@ def test_mistakes_show_in_the_draft(inputs: dict[str, Any], field: str) -> None:
 def test_a_calendar_id_with_a_hash_stays_whole(service: Service, odd: Steps) -> None:
     service.will_answer((200, {"items": []}))
     odd.perform(ListEvents, calendar_id="ru.russian#holiday@group.v.calendar.google.com")
-    assert service.asked[0].path == "/calendars/ru.russian%23holiday@group.v.calendar.google.com/events"
+    assert service.asked[0].path == "/calendars/ru.russian%23holiday%40group.v.calendar.google.com/events"
 
 
 @pytest.mark.parametrize("body", [b"<html>login</html>", b"[1]", b""])
