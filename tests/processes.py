@@ -183,7 +183,9 @@ def environment() -> dict[str, str]:
     from psycopg.conninfo import make_conninfo
 
     name = connection.settings_dict["NAME"]
-    return os.environ | {"DATABASE_URL": make_conninfo(os.environ["DATABASE_URL"], dbname=name, options="-c deadlock_timeout=100ms")}
+    return os.environ | {
+        "DATABASE_URL": make_conninfo(os.environ["DATABASE_URL"], dbname=name, options="-c deadlock_timeout=100ms")
+    }
 
 
 def log_file(name: str) -> Path:
