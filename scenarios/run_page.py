@@ -17,7 +17,7 @@ from accounts.access import Actor
 from accounts.roles import Role
 from connections.models import Connection
 from lib.errors import Json, describe
-from scenarios import access, run_trace, run_words, wording
+from scenarios import access, masked, run_trace, run_words, wording
 from scenarios.document import Document, parse
 from scenarios.engine import DEFAULT_RETRY
 from scenarios.models import ENDED, Run, StepRun, Version, WorkerBeat
@@ -159,7 +159,7 @@ class RunPage:
 
     @cached_property
     def error(self) -> dict[str, Json] | None:
-        return describe(self.run.error, _) if self.run.error else None
+        return describe(masked.for_reading(self.run.error), _) if self.run.error else None
 
     @cached_property
     def failed_node(self) -> Node | None:
@@ -174,7 +174,7 @@ class RunPage:
     def cause_of_doubt(self) -> dict[str, Json] | None:
         """What happened before nobody knew: the error under «unknown outcome»."""
         cause = (self.run.error or {}).get("params", {}).get("cause")
-        return describe(cause, _) if isinstance(cause, dict) else None
+        return describe(masked.for_reading(cause), _) if isinstance(cause, dict) else None
 
     @cached_property
     def answer(self) -> tuple[int, str] | None:

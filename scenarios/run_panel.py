@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from lib import expressions, safe_json
 from lib.errors import Json, describe
-from scenarios import api_shapes
+from scenarios import api_shapes, masked
 from scenarios.engine import DEFAULT_RETRY
 from scenarios.models import Delivery, Run, StepRun
 from scenarios.run_steps import Node
@@ -88,7 +88,7 @@ class Panel:
 
     @property
     def error(self) -> dict[str, Json] | None:
-        return describe(self.row.error, _) if self.row is not None and self.row.error else None
+        return describe(masked.for_reading(self.row.error), _) if self.row is not None and self.row.error else None
 
     @property
     def wrong_field(self) -> str:
@@ -98,14 +98,15 @@ class Panel:
     @property
     def inputs(self) -> dict[str, Json]:
         """The inputs in the order of the form: the database keeps none."""
-        given = self.row.inputs if self.row is not None and isinstance(self.row.inputs, dict) else {}
+        given = masked.for_reading(self.row.inputs) if self.row is not None else None
+        given = given if isinstance(given, dict) else {}
         declared = [*self.node.action.fields] if self.node and self.node.action else []
         return {name: given[name] for name in [*declared, *(given.keys() - {*declared})] if name in given}
 
     @property
     def result(self) -> Json:
         """An answer begins with its status and ends with its headers: the database keeps no order."""
-        given = self.row.result if self.row is not None else None
+        given = masked.for_reading(self.row.result) if self.row is not None else None
         if not isinstance(given, dict) or not given.keys() >= ANSWER:
             return given
         rest = {name: value for name, value in given.items() if name not in ANSWER}
@@ -118,7 +119,7 @@ class Panel:
     @property
     def sources(self) -> list[Source]:
         """The inputs that were worked out, with the templates that they came from."""
-        given = self.node.step.inputs if self.node else {}
+        given = masked.for_reading(dict(self.node.step.inputs)) if self.node else {}
         return [
             Source(self.label_of(name), text) for name, value in given.items() if (text := template_in(value)) != ""
         ]
@@ -163,7 +164,7 @@ class Panel:
 
     @property
     def given(self) -> Json:
-        """What the run's expressions saw of the trigger."""
+        """What the run's expressions saw of the trigger, secrets masked."""
         return api_shapes.input_of(self.run)
 
 

@@ -13,7 +13,7 @@ from accounts.access import actor
 from accounts.decorators import needs
 from accounts.roles import Role
 from lib.errors import UserError, describe
-from scenarios import access, api_shapes, run_listing, running
+from scenarios import access, api_shapes, masked, run_listing, running
 from scenarios.editor_pages import is_fragment
 from scenarios.run_filters import PERIODS, UNDER_WAY, Filters, instant
 from scenarios.run_page import RunPage, found, url_of
@@ -93,13 +93,13 @@ def detail(request: HttpRequest, run_id: str) -> HttpResponseBase:
 @require_GET
 @needs()
 def payload(request: HttpRequest, run_id: str, part: str) -> HttpResponseBase:
-    """A value as a file: a step's `input`, `result` or `exchange`, the trigger's result as `input`."""
+    """A value as a file, secrets masked: a step's `input`, `result` or `exchange`, the trigger's result as `input`."""
     run = found(actor(request), run_id)
     path = request.GET.get("step", TRIGGER)
     step = run.steps.filter(path=path).first()
     if part not in PARTS or (step is None and path != TRIGGER):
         raise Http404
-    value = getattr(step, PARTS[part]) if step is not None else api_shapes.input_of(run)
+    value = masked.for_reading(getattr(step, PARTS[part])) if step is not None else api_shapes.input_of(run)
     text = json.dumps(value, ensure_ascii=False, indent=2)
     return attachment(text.encode("utf-8", "replace"), f"{run.id.hex[-8:]}-{path}-{part}.json")
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.errors import Json, describe
+from scenarios import masked
 from scenarios.models import Run
 
 TRIGGERS = {
@@ -33,7 +34,7 @@ def cause(run: Run) -> str:
 
 
 def error_text(error: Mapping[str, Json] | None) -> str:
-    return str(describe(error, _)["text"]) if error else ""
+    return str(describe(masked.for_reading(error), _)["text"]) if error else ""
 
 
 def standing(run: Run, step: str) -> str:
