@@ -15,12 +15,14 @@ AUDITED = {
     "run.resolve": _("Decided on a step whose outcome nobody knew"),
 }
 
+STATUSES = {"run_goes_on": 409, "no_such_step": 404}  # of the API's answers, by code
+
 
 class ScenariosConfig(AppConfig):
     name = "scenarios"
 
     def ready(self) -> None:
-        from accounts import audit, keys
+        from accounts import api_errors, audit, keys
         from accounts import usage as account_usage
         from connections import events, rotation, usage
         from scenarios import editing, running
@@ -31,6 +33,7 @@ class ScenariosConfig(AppConfig):
         events.authorized.append(running.wake_waiting)
         account_usage.counters.append(running.counted)
         audit.name_actions(AUDITED)
+        api_errors.STATUS_BY_CODE.update(STATUSES)
         keys.sealed_in(Hook, "token")
         keys.sealed_in(Scenario, "trigger_secrets")
         keys.sealed_in(Version, "trigger_secrets")

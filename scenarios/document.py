@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from zoneinfo import available_timezones
 
-from lib import expressions
+from lib import expressions, safe_json
 from lib.errors import Json, UserError
 from scenarios import words as words  # registers the texts of the problems
 
@@ -21,6 +21,9 @@ RESERVED = frozenset(
 )
 ALWAYS_THERE = frozenset({"trigger", "vars", "run", "connection"})
 MOST_STEPS = 500
+MOST_BYTES = 512_000  # of JSON
+MOST_EXPRESSIONS = 2_000
+OPENINGS = ("{{", "{%", "<<")
 LONGEST_NAME = 200
 
 
@@ -89,9 +92,16 @@ class Problem:
 
 
 class InvalidDocument(UserError):
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("invalid_document", params={"count": len(problems)}, path=problems[0].path)
+    def __init__(self, problems: list[Problem], reason: str = "", **params: Json) -> None:
+        given = {"count": len(problems), **params}
+        super().__init__("invalid_document", reason, params=given, path=problems[0].path)
         self.problems = problems
+
+
+class DocumentTooLarge(InvalidDocument):
+    def __init__(self) -> None:
+        limits = {"most": MOST_EXPRESSIONS, "most_kb": MOST_BYTES // 1000}
+        super().__init__([wrong("", "too_large", **limits)], "too_large", **limits)
 
 
 class ActionType(Protocol):
@@ -126,6 +136,26 @@ def parse(data: Json) -> Document:
     if reader.problems:
         raise InvalidDocument(reader.problems)
     return document
+
+
+def check_size(data: Json) -> None:
+    """Cheap, unlike compiling: asked before anything else looks at a document. Raises DocumentTooLarge."""
+    if len(safe_json.dumps(data)) > MOST_BYTES or sum(map(openings, texts_in(data))) > MOST_EXPRESSIONS:
+        raise DocumentTooLarge
+
+
+def openings(text: str) -> int:
+    return sum(text.count(mark) for mark in OPENINGS)
+
+
+def texts_in(data: Json) -> Iterator[str]:
+    left = [data]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list):
+            left.extend(value.values() if isinstance(value, dict) else value)
 
 
 def dump(document: Document) -> dict[str, Json]:

@@ -26,6 +26,7 @@ from scenarios.document import (
     Problem,
     Step,
     Surroundings,
+    check_size,
     dump,
     parse,
 )
@@ -90,9 +91,14 @@ def save(actor: Actor, scenario: Scenario, data: Json, *, revision: int | None, 
 def change(
     actor: Actor, scenario: Scenario, how: Callable[[Document], Document], *, revision: int | None = None
 ) -> Scenario:
-    """Change the draft by a function from document to document; its problems may stay."""
+    """Change the draft by a function from document to document; its problems may stay, but it does not grow too large.
+
+    Raises InvalidDocument.
+    """
     actor.require(Role.EDITOR)
-    return store(scenario, how(parse(scenario.document)), revision=revision)
+    document = how(parse(scenario.document))
+    check_size(dump(document))
+    return store(scenario, document, revision=revision)
 
 
 def store(
@@ -110,6 +116,7 @@ def store(
 
 
 def readable(actor: Actor, data: Json, *, draft: bool) -> Document:
+    check_size(data)
     document = parse(data)
     found = [] if draft else problems_of(document, surroundings(actor.workspace.pk))
     if found:

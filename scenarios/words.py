@@ -14,6 +14,10 @@ register(
         "invalid_document.not_a_number": Words(_("This must be a number from {least} to {most}.")),
         "invalid_document.not_one_of": Words(_("This must be one of: {there}.")),
         "invalid_document.too_many_steps": Words(_("A scenario has at most {most} steps."), _("Split it in two.")),
+        "invalid_document.too_large": Words(
+            _("The scenario is too large: it may have at most {most_kb} kB of JSON and {most} expressions."),
+            _("Split it in two, or fetch large texts by a step."),
+        ),
         "invalid_document.bad_key": Words(
             _("“{name}” cannot be a step's key."), _("A key begins with a small letter; letters, digits and _ follow.")
         ),
@@ -47,6 +51,7 @@ register(
             _("Something went wrong on our side."), _("It has been recorded. Try again; if it stays, tell us the run.")
         ),
         "run_ended": Words(_("The run has ended already."), _("Its page shows how.")),
+        "run_goes_on": Words(_("The run is still under way."), _("Wait for its end or stop it, then repeat it.")),
         "not_under_review": Words(_("This run does not wait for a decision.")),
         "not_published": Words(_("The scenario has not been published yet."), _("Publish it first.")),
         "stale_revision": Words(
