@@ -27,6 +27,7 @@ from scenarios.models import RUN_STATUSES, Run
 from scenarios.triggers import TRIGGERS
 
 LONGEST_WAIT_S = 60.0
+LONGEST_POSITION = 9  # digits: more than a run has steps, and a number for the database
 JSON = OpenApiTypes.OBJECT
 
 
@@ -47,7 +48,7 @@ class ScenarioShape(serializers.Serializer[Any]):
     version = serializers.IntegerField(allow_null=True)
     document = AnyJson()
     trigger = AnyJson()
-    problems = AnyJson()
+    problems = serializers.ListField(child=AnyJson(), required=False, help_text="Not in lists.")
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -81,18 +82,21 @@ class ScenarioApi(ViewSet):
 
     @extend_schema(responses=ScenarioShape(many=True))
     def list(self, request: Request) -> Response:
-        return paged(self, request, access.scenarios(actor(request)), lambda row: api_shapes.scenario(row))
+        who = actor(request)
+        rows = access.scenarios(who).select_related("hook", "schedule", "published", "workspace")
+        return paged(self, request, rows, lambda row: api_shapes.scenario_in_list(row, who))
 
     @extend_schema(parameters=[DRAFT], request=ScenarioBody, responses={201: ScenarioShape})
     def create(self, request: Request) -> Response:
         body = checked(ScenarioBody, request.data)
+        draft = flag(request, "draft")
         with in_words():
-            scenario = editing.create(actor(request), body["document"], draft=flag(request, "draft"))
-        return Response(api_shapes.scenario(self.row(request, scenario.public_id)), status=201)
+            scenario = editing.create(actor(request), body["document"], draft=draft)
+        return self.shown(request, scenario.public_id, is_sound=not draft, status=201)
 
     @extend_schema(responses=ScenarioShape)
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(api_shapes.scenario(self.row(request, pk)))
+        return self.shown(request, pk)
 
     @extend_schema(parameters=[DRAFT], request=ScenarioBody, responses=ScenarioShape)
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -100,11 +104,10 @@ class ScenarioApi(ViewSet):
         body = checked(ScenarioBody, request.data)
         if "revision" not in body:
             raise InvalidInput({"revision": [gettext("This field is required.")]})
+        draft = flag(request, "draft")
         with in_words():
-            editing.save(
-                actor(request), scenario, body["document"], revision=body["revision"], draft=flag(request, "draft")
-            )
-        return Response(api_shapes.scenario(self.row(request, pk)))
+            editing.save(actor(request), scenario, body["document"], revision=body["revision"], draft=draft)
+        return self.shown(request, pk, is_sound=not draft)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -122,13 +125,13 @@ class ScenarioApi(ViewSet):
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, pk: str) -> Response:
         editing.activate(actor(request), self.row(request, pk))
-        return Response(api_shapes.scenario(self.row(request, pk)))
+        return self.shown(request, pk)
 
     @extend_schema(request=None, responses=ScenarioShape)
     @action(detail=True, methods=["post"])
     def deactivate(self, request: Request, pk: str) -> Response:
         editing.deactivate(actor(request), self.row(request, pk))
-        return Response(api_shapes.scenario(self.row(request, pk)))
+        return self.shown(request, pk)
 
     @extend_schema(parameters=[WAIT], request=JSON, responses={200: JSON, 202: RunStarted})
     @action(detail=True, methods=["post"])
@@ -155,11 +158,17 @@ class ScenarioApi(ViewSet):
     def row(self, request: Request, pk: str) -> Any:
         return access.scenario(actor(request), pk)
 
+    def shown(self, request: Request, pk: str, *, is_sound: bool = False, status: int = 200) -> Response:
+        """The scenario as it is now: never as an earlier part of the request read it."""
+        shape = api_shapes.scenario(self.row(request, pk), actor(request), is_sound=is_sound)
+        return Response(shape, status=status)
+
 
 class RunApi(ViewSet):
     lookup_value_regex = "[^/]+"
 
     @extend_schema(
+        operation_id="runs_list",
         parameters=[
             OpenApiParameter("scenario", str),
             OpenApiParameter("status", str, description="One or more, separated by commas."),
@@ -188,7 +197,7 @@ class RunApi(ViewSet):
         """The steps after a position: what `steps_next` of a run points to."""
         run = access.run(actor(request), pk)
         after = request.query_params.get("after", "0")
-        if not after.isdecimal():
+        if not after.isdecimal() or len(after) > LONGEST_POSITION:
             raise InvalidInput({"after": [gettext("This must be a number.")]})
         steps, more = api_shapes.steps_after(run, int(after))
         following = f"{steps_url(request, run)}?after={steps[-1]['position']}" if more else None

@@ -3,12 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext
 
+from accounts import vault
+from accounts.access import Actor
+from accounts.roles import Role
 from actions.base import Action
 from lib.errors import InvalidInput, Json, describe
 from lib.schedules import parse as parse_rule
-from scenarios import editing, triggers
+from scenarios import editing, masked, triggers
 from scenarios.document import parse
 from scenarios.models import Delivery, Run, Scenario, Schedule, StepRun
 
@@ -16,7 +20,8 @@ STEPS_PER_PAGE = 200
 NEXT_FIRES = 5
 
 
-def scenario(row: Scenario, *, problems: bool = True) -> dict[str, Json]:
+def scenario_in_list(row: Scenario, actor: Actor) -> dict[str, Json]:
+    """Without its problems: finding them compiles every expression of the draft."""
     return {
         "id": row.public_id,
         "name": row.name,
@@ -24,11 +29,16 @@ def scenario(row: Scenario, *, problems: bool = True) -> dict[str, Json]:
         "revision": row.revision,
         "version": row.published.number if row.published else None,
         "document": row.document,
-        "trigger": trigger(row),
-        "problems": [problem(found) for found in editing.problems(row)] if problems else [],
+        "trigger": trigger(row, actor),
         "created_at": moment(row.created_at),
         "updated_at": moment(row.updated_at),
     }
+
+
+def scenario(row: Scenario, actor: Actor, *, is_sound: bool = False) -> dict[str, Json]:
+    """`is_sound`: the draft has just been checked and has no problems."""
+    found = [] if is_sound else editing.problems(row)
+    return {**scenario_in_list(row, actor), "problems": [problem(one) for one in found]}
 
 
 def problem(found: Any) -> dict[str, Json]:
@@ -37,24 +47,35 @@ def problem(found: Any) -> dict[str, Json]:
     return {"path": found.path, "code": found.code, "text": text, "hint": told["hint"]}
 
 
-def trigger(row: Scenario) -> dict[str, Json]:
-    """The trigger of the draft, with what stands behind it: its address, or its next times."""
+def trigger(row: Scenario, actor: Actor) -> dict[str, Json]:
+    """The trigger of the draft, with what stands behind it: its address, or its next times.
+
+    Whoever knows the address starts runs with it, so that it is null for those who may not.
+    """
     kind = parse(row.document).trigger.type
     if kind == "webhook":
-        return {"type": kind, "url": triggers.url_of(row)}
+        return {"type": kind, "url": webhook_url(row) if actor.may(Role.EDITOR) else None}
     if kind == "schedule":
         return {"type": kind, "next": [moment(at) for at in next_fires(row)]}
     return {"type": kind}
 
 
+def webhook_url(row: Scenario) -> str:
+    """As triggers.url_of, without a query of its own where the hook came along with the row."""
+    hook = getattr(row, "hook", None)
+    if hook is None:
+        return triggers.url_of(row)
+    token = vault.open(bytes(hook.token), table="hook", column="token", row=row.pk, workspace=row.workspace_id)
+    return f"{settings.PUBLIC_URL}/hooks/{token.decode()}/"
+
+
 def next_fires(row: Scenario, count: int = NEXT_FIRES) -> list[datetime]:
     """The next times: of the clock that runs, or of the draft's rule as if it were switched on now."""
     document = parse(row.document)
-    clock = Schedule.objects.filter(scenario=row, next_at__isnull=False).first()
+    clock: Schedule | None = getattr(row, "schedule", None)
     now = datetime.now(UTC)
-    if clock is not None:
+    if clock is not None and clock.next_at is not None:
         rule = parse_rule(clock.rule, row.workspace.timezone)
-        assert clock.next_at is not None
         return [clock.next_at, *rule.upcoming(clock.next_at, clock.anchor_at, count - 1)]
     try:
         drafted = triggers.rule_of(document, row.workspace.timezone)
@@ -100,7 +121,7 @@ def run_with_steps(row: Run, steps_url: str) -> dict[str, Json]:
         **run(row),
         "run": row.id.hex,
         "input": input_of(row),
-        "reply": row.reply,
+        "reply": masked.for_reading(row.reply),
         "steps": steps,
         "steps_next": f"{steps_url}?after={steps[-1]['position']}" if more else None,
     }
@@ -118,8 +139,8 @@ def step(row: StepRun) -> dict[str, Json]:
         "position": row.position,
         "status": row.status,
         "attempt": row.attempt,
-        "inputs": row.inputs,
-        "result": row.result,
+        "inputs": masked.for_reading(row.inputs),
+        "result": masked.for_reading(row.result),
         "exchange": row.exchange,
         "error": error(row.error),
         "started_at": moment(row.started_at),
@@ -129,12 +150,12 @@ def step(row: StepRun) -> dict[str, Json]:
 
 
 def input_of(row: Run) -> Json:
-    """The trigger's result, as the run's expressions saw it."""
+    """The trigger's result, as the run's expressions saw it but for its secrets."""
     delivery = row.delivery
     if delivery is None:
-        return row.input
+        return masked.for_reading(row.input)
     facts = ("method", "query", "headers", "content_type", "body", "received_at")
-    return triggers.delivered(tuple(getattr(delivery, name) for name in facts))
+    return masked.for_reading(triggers.delivered(tuple(getattr(delivery, name) for name in facts)))
 
 
 def delivery(row: Delivery) -> dict[str, Json]:
@@ -151,7 +172,7 @@ def delivery(row: Delivery) -> dict[str, Json]:
 
 
 def error(stored: Json) -> Json:
-    return describe(stored, gettext) if stored else None
+    return describe(masked.for_reading(stored), gettext) if stored else None
 
 
 def moment(at: datetime | None) -> str | None:
