@@ -46,13 +46,17 @@ def cancel(actor: Actor, run: Run) -> Run:
 def retry(actor: Actor, run: Run, *, start_at: str | None = None, version: str = "same") -> Run:
     """A new run with the old one's data. `start_at`: a step's path; the results before it are taken over.
 
-    `version`: "same" or "current". Raises UserError `no_such_step`, `not_published`.
+    `version`: "same" or "current". Raises UserError `run_goes_on`, `no_such_step`, `not_published`.
     """
     actor.require(Role.EDITOR)
     chosen = run.version if version == "same" else run.scenario.published
     if chosen is None:
         raise UserError("not_published")
     with transaction.atomic():
+        # Locked: a decision or a worker must not set the old run going while a second one takes over its steps.
+        current = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
+        if current.status not in ENDED:
+            raise UserError("run_goes_on")
         new = triggers.start(chosen, trigger=run.trigger, user=actor.user, replay=run, begun=start_at is not None)
         if start_at is not None:
             copy_steps(run, new, before=start_at)

@@ -1,0 +1,93 @@
+"""The API of runs: repeating one, and what is no filter and no position."""
+
+import pytest
+
+from scenarios import running
+from scenarios.models import Run
+from tests.people import actor_of, signed_in
+from tests.scenarios.making import made
+from tests.scenarios.run_kit import run_of, scenario_of, step_of
+
+API = "/api/v1/"
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "waiting"])
+def test_a_run_under_way_is_not_repeated(api, alice, status):
+    run = run_of(scenario_of(alice), status)
+    answer = api(alice).post(f"{API}runs/{run.id.hex}/retry/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "run_goes_on")
+    assert answer.json()["hint"]
+    assert Run.objects.count() == 1
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "cancelled", "needs_review"])
+def test_a_run_that_ended_is_repeated(api, alice, status):
+    run = run_of(scenario_of(alice), status)
+    answer = api(alice).post(f"{API}runs/{run.id.hex}/retry/")
+    assert answer.status_code == 202
+    assert Run.objects.get(pk=answer.json()["run"]).replay_of == run.id
+
+
+def test_repeating_looks_at_the_run_as_it_is_now(alice):
+    run = run_of(scenario_of(alice), "failed")
+    Run.objects.filter(pk=run.pk).update(status="running", finished_at=None)
+    with pytest.raises(Exception, match="run_goes_on"):
+        running.retry(actor_of(alice), run)
+
+
+def test_the_page_says_that_a_run_goes_on(alice):
+    run = run_of(scenario_of(alice), "running")
+    answer = signed_in(alice).post(f"/runs/{run.id.hex}/retry/", follow=True)
+    assert "still under way" in answer.content.decode()
+
+
+@pytest.mark.parametrize("after", ["9" * 5000, "9" * 20, "-1", "1.5", "x", "", "%00", "²"])
+def test_a_position_that_cannot_be_is_refused(api, alice, after):
+    run = run_of(scenario_of(alice))
+    answer = api(alice).get(f"{API}runs/{run.id.hex}/steps/?after={after}")
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["after"])
+
+
+def test_the_steps_after_a_position_are_answered(api, alice):
+    run = run_of(scenario_of(alice))
+    step_of(run, "s2")
+    step_of(run, "s3")
+    answer = api(alice).get(f"{API}runs/{run.id.hex}/steps/?after=1").json()
+    assert ([step["path"] for step in answer["results"]], answer["next"]) == (["s3"], None)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("runs/?scenario=%00", "scenario"),
+        ("runs/?status=%00", "status"),
+        ("runs/?status=failed,%00", "status"),
+        ("runs/?since=%00", "since"),
+        ("runs/?since=2026-01-31", "since"),
+        ("runs/?since=2026-01-31T09:00:00", "since"),
+        ("deliveries/?scenario=%00", "scenario"),
+    ],
+)
+def test_a_filter_that_cannot_be_is_refused(api, alice, path, name):
+    answer = api(alice).get(API + path)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [name])
+
+
+@pytest.mark.parametrize(
+    "since", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "2026-01-31T09:00:00+03:00"]
+)
+def test_any_time_is_a_filter(api, alice, since):
+    run_of(scenario_of(alice))
+    assert api(alice).get(f"{API}runs/?since={since}").status_code == 200
+
+
+@pytest.mark.parametrize("body", [{"path": "s2"}, {"path": "s2", "as": "maybe"}, {"path": 1}, {}])
+def test_a_decision_that_cannot_be_is_refused(api, alice, body):
+    run = run_of(scenario_of(alice), "needs_review")
+    assert api(alice).post(f"{API}runs/{run.id.hex}/resolve/", body).status_code == 400
+
+
+@pytest.mark.parametrize("wait", ["nan", "-1", "0"])
+def test_a_wait_of_no_time_answers_at_once(api, alice, wait):
+    answer = api(alice).post(f"{API}scenarios/{made(alice).public_id}/run/?wait={wait}")
+    assert answer.status_code == 202
