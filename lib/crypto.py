@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -36,7 +36,7 @@ class CannotOpen(Exception):
 class Keyring:
     """Keys by id; the first one seals, each of them opens."""
 
-    keys: dict[str, bytes]
+    keys: dict[str, bytes] = field(repr=False)  # a traceback or a log must not show them
 
     @classmethod
     def parse(cls, text: str) -> "Keyring":

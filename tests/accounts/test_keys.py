@@ -83,3 +83,9 @@ def test_a_sealed_value_opens_in_its_own_place_only(settings):
     for other in [{"workspace": 2}, {"row": "y"}, {"column": "tokens"}, {"table": "t"}]:
         with pytest.raises(CannotOpen):
             vault.open_json(sealed, **PLACE | other)
+
+
+def test_a_keyring_in_a_traceback_shows_no_key():
+    keyring = Keyring.parse(Keyring.generate("k1"))
+    assert repr(keyring.keys["k1"])[2:-1] not in repr(keyring)
+    assert "keys" not in repr(keyring)
