@@ -1,5 +1,7 @@
-"""What every request passes: the workspace of who is signed in, their language and zone, and the closed door."""
+"""What every request passes: text that can be kept, the workspace of who is signed in, their language and zone, and
+the closed door."""
 
+import re
 import zoneinfo
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -8,16 +10,27 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, resolve_url
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    QueryDict,
+    UnreadablePostError,
+)
+from django.shortcuts import redirect, render, resolve_url
 from django.utils import timezone, translation
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 
 from accounts.access import Actor, signed_in
+from accounts.api_errors import body
 from accounts.models import Membership, User
 from accounts.roles import Role
 from accounts.signing_in import SESSION_BEGAN, SESSION_SEEN, SESSION_WORKSPACE
+from lib.errors import InvalidInput
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -38,6 +51,8 @@ PUBLIC = {
     "readyz",
 }
 PUBLIC_PREFIXES = ("/static/", "/hooks/", "/api/")  # the API and the hooks have guards of their own
+API_PREFIX = "/api/"
+UNREADABLE = re.compile("[\0\ud800-\udfff]")
 WITHOUT_WORKSPACE = {
     "accounts:new_workspace",
     "accounts:switch_workspace",
@@ -45,6 +60,26 @@ WITHOUT_WORKSPACE = {
     "accounts:profile",
     "accounts:password",
 }
+
+
+class ReadableText:
+    """Answers 400 to a NUL or half a surrogate pair in a query, a form or a cookie: PostgreSQL has no such text.
+
+    It comes before the session, whose key is a cookie. JSON has lib.safe_json, which makes such marks visible.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if any(UNREADABLE.search(value) for value in request.COOKIES.values()):
+            return unreadable(request, "Cookie")
+        is_api = request.path_info.startswith(API_PREFIX)
+        try:
+            name = unreadable_name(request.GET) or ("" if is_api else unreadable_name(request.POST))
+        except UnreadablePostError:  # the visitor has gone
+            return HttpResponse(status=400)
+        return unreadable(request, name) if name else self.get_response(request)
 
 
 class Workspaces:
@@ -110,6 +145,23 @@ class SignInRequired:
         if getattr(request, "actor", None) is None and name not in WITHOUT_WORKSPACE:
             return go(request, resolve_url("accounts:new_workspace"))
         return None
+
+
+def unreadable_name(values: QueryDict) -> str:
+    """The name of the first value that cannot be kept; empty where there is none."""
+    for name, texts in values.lists():
+        if any(UNREADABLE.search(text) for text in (name, *texts)):
+            return UNREADABLE.sub("�", name)[:100] or "�"
+    return ""
+
+
+def unreadable(request: HttpRequest, name: str) -> HttpResponse:
+    with translation.override(translation.get_language_from_request(request)):
+        if request.path_info.startswith(API_PREFIX):
+            message = gettext("This text has a character that cannot be kept: NUL, or half a surrogate pair.")
+            error = InvalidInput({name: [message]})
+            return JsonResponse(body(error, error.errors), status=400)
+        return render(request, "accounts/unreadable.html", {"name": name}, status=400)
 
 
 def memberships_of(user: User) -> list[Membership]:

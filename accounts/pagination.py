@@ -2,11 +2,16 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError as WrongValue
+from django.db import DataError
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
+
+# What a made-up cursor ends in: it is none, its position is no value of the ordering column, or none that is kept.
+WRONG_POSITIONS = (NotFound, ValueError, TypeError, OverflowError, WrongValue, DataError)
 
 
 class Cursor(CursorPagination):
@@ -24,5 +29,8 @@ class Cursor(CursorPagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         try:
             return super().paginate_queryset(queryset, request, view)
-        except NotFound:  # a cursor that is not ours is a wrong input, no missing page
-            raise ValidationError({"cursor": [_("This cursor cannot be read.")]}) from None
+        except WRONG_POSITIONS as error:
+            if not request.query_params.get(self.cursor_query_param):
+                raise
+            # A cursor that is not ours is a wrong input: no missing page, and no bug of ours either.
+            raise ValidationError({"cursor": [_("This cursor cannot be read.")]}) from error

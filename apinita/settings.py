@@ -50,6 +50,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apinita.cabinet.security.SecurityHeaders",
+    "accounts.middleware.ReadableText",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -162,6 +163,7 @@ EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = environment.text("EMAIL_FROM", "APInita <noreply@localhost>")
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+FILE_UPLOAD_HANDLERS = ["apinita.cabinet.uploads.NoUploads"]
 WEBHOOK_MAX_BYTES = environment.number("APINITA_WEBHOOK_MAX_BYTES", 1_000_000)
 ALLOWED_PRIVATE_HOSTS = environment.text("APINITA_ALLOWED_PRIVATE_HOSTS")
 DENIED_NETWORKS = environment.text("APINITA_DENIED_NETWORKS")

@@ -184,7 +184,7 @@ def test_charlie_chooses_between_his_workspaces(client_of, charlie, workspace, o
 def test_a_workspace_of_others_cannot_be_chosen(client_of, charlie, workspace):
     browser = client_of(charlie)
     assert browser.post("/workspaces/switch/", {"workspace": workspace.public_id}).status_code == 404
-    assert browser.post("/workspaces/switch/", {"workspace": "\0"}).status_code == 404
+    assert browser.post("/workspaces/switch/", {"workspace": "\0"}).status_code == 400
     assert browser.post(f"{MEMBERS}%00/remove/").status_code == 404
 
 
