@@ -32,6 +32,15 @@ class Actor:
         if not self.may(needed):
             raise Forbidden(needed=needed, role=self.role)
 
+    def require_own_hand(self) -> None:
+        """Raises Forbidden where a token acts that is less than an owner's.
+
+        Tokens and the person's own data are the person's business: a leaked token for reading must not make another
+        one that outlives it, cut off the programs of production or rename its owner.
+        """
+        if self.token is not None and not self.may(Role.OWNER):
+            raise Forbidden("token")
+
 
 def actor(request: Any) -> Actor:
     """The actor of a Django or DRF request; UserError where nobody is signed in or no workspace is left."""

@@ -1,21 +1,39 @@
 """Where a request comes from, and where it may be sent on to."""
 
-from ipaddress import ip_address
+from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
+ONE_VISITOR = 64  # bits: a household or a server gets at least so many addresses of IPv6 (RFC 6177)
 
-def client_address(request: HttpRequest) -> str | None:
-    """The visitor's IP address. Behind our proxy it is the last one named: those before it are the visitor's word."""
-    address = request.META.get("REMOTE_ADDR", "")
-    if getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
-        address = request.headers.get("X-Forwarded-For", address).rsplit(",", 1)[-1].strip()
+
+def client_address(environ: Mapping[str, Any]) -> str | None:
+    """The visitor's IP address, from the WSGI environ (Django: request.META).
+
+    Behind our proxy it is the last one that X-Forwarded-For names: those before it are the visitor's word.
+    """
+    address = str(environ.get("REMOTE_ADDR") or "")
+    if settings.BEHIND_PROXY and environ.get("HTTP_X_FORWARDED_FOR"):
+        address = str(environ["HTTP_X_FORWARDED_FOR"]).rsplit(",", 1)[-1].strip()
     try:
         return str(ip_address(address))
     except ValueError:  # a unix socket has none
         return None
+
+
+def network_of(address: str | None) -> str | None:
+    """What is counted as one visitor: an IPv4 address as it is, the /64 of an IPv6 address by its first address."""
+    if address is None:
+        return None
+    known = ip_address(address)
+    if not isinstance(known, IPv6Address):
+        return str(known)
+    if known.ipv4_mapped:
+        return str(known.ipv4_mapped)
+    return str(ip_network((int(known), ONE_VISITOR), strict=False).network_address)
 
 
 def local_path(target: str | None, default: str) -> str:

@@ -124,7 +124,7 @@ class InvitationDetail(APIView):
 
 
 class TokenList(APIView):
-    needs = Role.VIEWER  # of one's own role or below: tokens.make
+    needs = Role.VIEWER  # a person, of their own role or below; a token must be an owner's: tokens.make
 
     @extend_schema(operation_id="tokens_list", responses=results_of("Tokens", TokenSerializer(many=True)))
     def get(self, request: Request) -> Response:
@@ -133,7 +133,10 @@ class TokenList(APIView):
 
     @extend_schema(request=TokenSerializer, responses={201: NewTokenSerializer} | WRONG)
     def post(self, request: Request) -> Response:
-        """Make a token; `token` is shown this once."""
+        """Make a token; `token` is shown this once. What a token makes ends with it at the latest.
+
+        A token that calls this needs the owner's role.
+        """
         values = checked(TokenSerializer, request)
         made, secret = tokens.make(
             actor(request), values["name"], role=Role(values["role"]), expires_at=values.get("expires_at")
@@ -151,7 +154,10 @@ class TokenDetail(APIView):
 
     @extend_schema(responses={204: None} | MISSING)
     def delete(self, request: Request, public_id: str) -> Response:
-        """Revoke a token: its next request is refused."""
+        """Revoke a token: its next request is refused, and so are those of the tokens made with it.
+
+        A token that calls this needs the owner's role.
+        """
         tokens.revoke(actor(request), tokens.get(actor(request), public_id))
         return Response(status=204)
 
@@ -189,7 +195,8 @@ class Me(APIView):
 
     @extend_schema(request=UserSerializer, responses={200: UserSerializer} | WRONG)
     def patch(self, request: Request) -> Response:
-        """Change one's own name, language or time zone."""
+        """Change one's own name, language or time zone; a token needs the owner's role for it."""
+        actor(request).require_own_hand()
         user = User.objects.get(pk=person(request).pk)
         filled = UserSerializer(user, data=request.data, partial=True)
         filled.is_valid(raise_exception=True)

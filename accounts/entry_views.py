@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import members, passwords, setup, signing_in
+from accounts import devices, members, passwords, setup, signing_in, tokens
 from accounts.access import signed_in
 from accounts.addresses import client_address, local_path
 from accounts.forms import NewAccountForm, NewPasswordForm, ResetForm, SetupForm, SignInForm, SignUpForm
@@ -33,27 +33,26 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = SignInForm(request.POST or None)
     status = 200
     if request.method == "POST":
-        status = try_to_sign_in(request, form)
-    if status == 302:
-        return redirect(wanted)
+        user, status = try_to_sign_in(request, form)
+        if user is not None:
+            return signing_in.begin_session(request, redirect(wanted), user, remember=form.cleaned_data["remember"])
     context = {"form": form, "next": wanted if wanted != home() else "", "sign_up_open": settings.SIGN_UP_OPEN}
     return render(request, "accounts/sign_in.html", context, status=status)
 
 
-def try_to_sign_in(request: HttpRequest, form: SignInForm) -> int:
-    """The status of the answer; what went wrong stands in the form."""
+def try_to_sign_in(request: HttpRequest, form: SignInForm) -> tuple[User | None, int]:
+    """Who it is, or the status of the answer; what went wrong stands in the form."""
     if not form.is_valid():
-        return 422
+        return None, 422
     try:
         user = signing_in.check_credentials(request, form.cleaned_data["email"], form.cleaned_data["password"])
     except signing_in.WrongCredentials as wrong:
         form.add_error("password", with_tries(gettext("The e-mail or the password is wrong."), wrong.left))
-        return 422
+        return None, 422
     except Refused as refused:
         form.add_error(None, too_many(refused))
-        return 429
-    signing_in.begin_session(request, user, remember=form.cleaned_data["remember"])
-    return 302
+        return None, 429
+    return user, 302
 
 
 @require_POST
@@ -75,8 +74,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         user, status = try_to_sign_up(request, form)
         if user is not None:
-            signing_in.begin_session(request, user)
-            return redirect(home())
+            return signing_in.begin_session(request, redirect(home()), user)
     return render(request, "accounts/sign_up.html", {"form": form}, status=status)
 
 
@@ -85,7 +83,7 @@ def try_to_sign_up(request: HttpRequest, form: SignUpForm) -> tuple[User | None,
         return None, 422
     values = form.cleaned_data
     try:
-        SIGN_UP.spend(values["email"], client_address(request))
+        SIGN_UP.spend(values["email"], client_address(request.META))
         user = new_account(values["email"], values)
     except Refused as refused:
         form.add_error(None, too_many(refused))
@@ -117,10 +115,15 @@ def reset_confirm(request: HttpRequest, public_id: str, token: str) -> HttpRespo
         return render(request, "accounts/reset_ended.html", status=404)
     form = NewPasswordForm(request.POST or None, user=user)
     if request.method == "POST" and form.is_valid():
-        passwords.set_password(request, user, form.cleaned_data["password"], action="account.password_reset")
+        revoked = passwords.reset(request, user, form.cleaned_data["password"])
         messages.success(request, gettext("The new password is set. Sign in with it."))
-        return redirect("accounts:sign_in")
-    return render(request, "accounts/reset_confirm.html", {"form": form}, status=422 if form.errors else 200)
+        if revoked:
+            messages.warning(request, tokens_revoked(revoked))
+        response: HttpResponse = redirect("accounts:sign_in")
+        devices.remember(request, response, user)  # whoever tries to lock them out does not keep them from signing in
+        return response
+    context = {"form": form, "tokens": tokens.live_tokens(user).count()}
+    return render(request, "accounts/reset_confirm.html", context, status=422 if form.errors else 200)
 
 
 @never_cache
@@ -141,8 +144,7 @@ def set_up(request: HttpRequest, secret: str) -> HttpResponse:
                 timezone_name=values["timezone"],
                 workspace=values["workspace"],
             )
-            signing_in.begin_session(request, user)
-            return redirect(home())
+            return signing_in.begin_session(request, redirect(home()), user)
     except AddressTaken:
         form.add_error("email", address_taken())
     except UserError as error:
@@ -173,17 +175,20 @@ def join_as_new(request: HttpRequest, found: Invitation) -> HttpResponse:
             user = new_account(found.email, form.cleaned_data)
         except AddressTaken:  # in another tab, a moment ago
             return redirect(request.path)
-        signing_in.begin_session(request, user)
-        return join(request, found, user)
+        return join(request, found, user, is_new=True)
     context = {"form": form, "invitation": found}
     return render(request, "accounts/invitation_new.html", context, status=422 if form.errors else 200)
 
 
-def join(request: HttpRequest, found: Invitation, user: User) -> HttpResponse:
+def join(request: HttpRequest, found: Invitation, user: User, *, is_new: bool = False) -> HttpResponse:
+    """Become a member; somebody new is signed in as well, whatever becomes of the invitation."""
+    response: HttpResponse = redirect(home())
+    if is_new:
+        signing_in.begin_session(request, response, user)
     membership = members.accept(found, user)
     request.session[signing_in.SESSION_WORKSPACE] = membership.workspace_id
     messages.success(request, gettext("You have joined “{name}”.").format(name=found.workspace.name))
-    return redirect(home())
+    return response
 
 
 def is_for(user: User | None, found: Invitation) -> bool:
@@ -228,6 +233,14 @@ def too_many(refused: Refused) -> str:
     return ngettext(
         "Too many tries. Try again in {count} minute.", "Too many tries. Try again in {count} minutes.", minutes
     ).format(count=minutes)
+
+
+def tokens_revoked(count: int) -> str:
+    return ngettext(
+        "{count} API token is revoked: make a new one for the program that used it.",
+        "{count} API tokens are revoked: make new ones for the programs that used them.",
+        count,
+    ).format(count=count)
 
 
 def address_taken() -> str:

@@ -19,6 +19,9 @@ register(
         "forbidden.role_too_high": Words(
             _("A token cannot have a higher role than you do."), _("Choose “{role}” or a lower one.")
         ),
+        "forbidden.token": Words(
+            _("This token may not do this."), _("Do it in the cabinet, or use a token with the owner’s role.")
+        ),
         "not_found": Words(_("There is nothing here."), _("It may have been deleted, or belong to another workspace.")),
         "method_not_allowed": Words(_("This address does not take {method} requests."), _("It takes: {allowed}.")),
         "unsupported_media_type": Words(
@@ -28,6 +31,12 @@ register(
         "too_large": Words(_("The body is larger than {limit} bytes.")),
         "invalid_json": Words(_("The body is not JSON that can be read: {why}.")),
         "too_many_requests": Words(_("Too many requests."), _("Try again in {seconds} seconds.")),
+        "too_many_requests.invitations": Words(
+            _("Too many invitations were sent today."), _("Send the next ones tomorrow.")
+        ),
+        "too_many_requests.recipient": Words(
+            _("{email} has been invited several times today."), _("The next invitation can be sent tomorrow.")
+        ),
         "last_owner": Words(_("The workspace must keep at least one owner."), _("Make somebody else an owner first.")),
         "already_member": Words(_("{email} is a member of this workspace already.")),
         "invitation_ended": Words(

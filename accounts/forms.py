@@ -59,7 +59,8 @@ class NewAccountForm(forms.Form):
     def __init__(self, data: Mapping[str, Any] | None = None, *, email: str = "") -> None:
         super().__init__(data)
         self.known_email = email
-        self.fields["timezone"].widget.attrs["data-guess-zone"] = True  # a script may choose the browser's zone
+        if data is None:  # not over what somebody has chosen
+            self.fields["timezone"].widget.attrs["data-guess-zone"] = True  # static/js/zone.js chooses the browser's
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -98,7 +99,17 @@ class NewPasswordForm(forms.Form):
 
 class ChangePasswordForm(NewPasswordForm):
     current = password_field(_("Current password"), "current-password")
-    field_order = ("current", "password")
+    revoke_tokens = forms.BooleanField(
+        label=_("Revoke my API tokens as well"),
+        required=False,
+        help_text=_("Do this if somebody else may know the old password. Programs then need new tokens."),
+    )
+    field_order = ("current", "password", "revoke_tokens")
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, user: User, has_tokens: bool) -> None:
+        super().__init__(data, user=user)
+        if not has_tokens:
+            del self.fields["revoke_tokens"]
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic class at run time

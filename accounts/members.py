@@ -9,13 +9,15 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import audit
-from accounts.access import Actor, Forbidden
+from accounts import audit, tokens
+from accounts.access import Actor
 from accounts.addresses import public_address
 from accounts.api_auth import digest_of
+from accounts.events import tell_access_lost
 from accounts.letters import send_invitation
 from accounts.models import ApiToken, Invitation, Membership, User, Workspace
 from accounts.roles import Role
+from accounts.throttle import INVITES_BY_PERSON, INVITES_OF_WORKSPACE, INVITES_TO_ADDRESS, Refused
 from lib.errors import UserError
 
 # A colleague may read their mail after a weekend. The link works once, for one address, and can be withdrawn.
@@ -36,13 +38,46 @@ def open_invitations(workspace: Workspace) -> QuerySet[Invitation]:
     return live.select_related("invited_by").order_by("-id")
 
 
-@transaction.atomic
 def invite(actor: Actor, email: str, role: Role) -> tuple[Invitation, str]:
-    """Invite an address; an earlier invitation of it ends. Returns the link, which cannot be shown again."""
+    """Invite an address; an earlier invitation of it ends. Returns the link, which cannot be shown again.
+
+    Raises Forbidden, or UserError: already a member, or too many invitations.
+    """
     actor.require(Role.OWNER)
     email = email.strip().lower()
     if actor.workspace.memberships.filter(user__email=email).exists():
         raise UserError("already_member", params={"email": email})
+    spend_invitation(actor, email)  # outside the transaction, so that many at once see each other's
+    return write_invitation(actor, email, role)
+
+
+def spend_invitation(actor: Actor, email: str) -> None:
+    """Each is a letter to somebody who did not ask for it. Raises UserError."""
+    try:
+        INVITES_OF_WORKSPACE.spend(actor.workspace.public_id)
+        if actor.user is not None:
+            INVITES_BY_PERSON.spend(actor.user.public_id)
+    except Refused as refused:
+        raise too_many("invitations", email, refused) from None
+    try:
+        INVITES_TO_ADDRESS.spend(mailbox_of(email))
+    except Refused as refused:
+        raise too_many("recipient", email, refused) from None
+
+
+def too_many(reason: str, email: str, refused: Refused) -> UserError:
+    params = {"email": email, "seconds": refused.wait_s}
+    return UserError("too_many_requests", reason, params=params, retry_after_s=refused.wait_s)
+
+
+def mailbox_of(email: str) -> str:
+    """Where a letter ends up: victim+1@… and victim+2@… are one mailbox (RFC 5233)."""
+    name, _, domain = email.rpartition("@")
+    return f"{name.partition('+')[0]}@{domain}"
+
+
+@transaction.atomic
+def write_invitation(actor: Actor, email: str, role: Role) -> tuple[Invitation, str]:
     actor.workspace.invitations.filter(email=email, accepted_at=None).delete()
     secret = secrets.token_urlsafe(32)
     invitation = Invitation.objects.create(
@@ -97,6 +132,8 @@ def change_role(actor: Actor, membership: Membership, role: Role) -> None:
     actor.require(Role.OWNER)
     keep_an_owner(membership, leaving=role != Role.OWNER)
     audit.record(actor, "member.role_changed", membership.user.email, before=membership.role, after=role)
+    if not role.covers(Role(membership.role)):
+        tell_access_lost(membership.workspace, membership.user)
     membership.role = role
     membership.save(update_fields=["role"])
 
@@ -106,12 +143,11 @@ def remove(actor: Actor, membership: Membership) -> None:
     """Remove a member, or leave; sessions and tokens lose the workspace at once. Raises Forbidden or UserError."""
     if membership.user_id != (actor.user and actor.user.pk):
         actor.require(Role.OWNER)
-    elif actor.token is not None and not actor.may(Role.OWNER):
-        raise Forbidden()  # a token of little power must not make its owner leave
+    else:
+        actor.require_own_hand()
     keep_an_owner(membership, leaving=True)
-    ApiToken.objects.filter(workspace=membership.workspace, created_by=membership.user, revoked_at=None).update(
-        revoked_at=timezone.now()
-    )
+    tokens.end(ApiToken.objects.filter(workspace=membership.workspace, created_by=membership.user))
+    tell_access_lost(membership.workspace, membership.user)
     audit.record(actor, "member.removed", membership.user.email)
     membership.delete()
 

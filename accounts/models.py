@@ -100,6 +100,8 @@ class ApiToken(models.Model):
     prefix = models.CharField(max_length=12)
     digest = models.BinaryField(max_length=32, unique=True)
     role = models.CharField(_("Role"), max_length=8, choices=ROLES)
+    # The token that asked for this one, if it was a token: it ends no later than that.
+    made_with = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="made")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(_("Expires"), null=True, blank=True)
     last_used_at = models.DateTimeField(null=True)
@@ -121,8 +123,22 @@ class KeyFingerprint(models.Model):
     fingerprint = models.CharField(max_length=16)
 
 
+class KnownNetwork(models.Model):
+    """Where somebody has signed in from: what strangers do elsewhere does not lock them out there."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_networks")
+    address = models.GenericIPAddressField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "address"], name="known_network_once")]
+
+
 class SignInAttempt(models.Model):
-    """Failed sign-ins, asked-for resets, new accounts, by account and address: what the throttle counts."""
+    """Failed sign-ins, asked-for resets, new accounts, by account and network; invitations: what the throttle counts.
+
+    `email` is the account; of invitations what they are counted by: a workspace, an inviter, a recipient.
+    """
 
     kind = models.CharField(max_length=8, default="sign_in")
     email = models.CharField(max_length=254)

@@ -5,6 +5,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
+from accounts import devices, tokens
 from accounts.addresses import client_address, public_address
 from accounts.audit import record_personal
 from accounts.letters import send_password_changed, send_reset
@@ -15,7 +16,7 @@ from accounts.throttle import RESET, Refused
 def ask_for_reset(request: HttpRequest, email: str) -> None:
     """Send the letter if there is such an account. The asker never learns: neither by the answer nor by its time."""
     try:
-        RESET.spend(email, client_address(request))
+        RESET.spend(email, client_address(request.META), is_known=devices.is_known(request, email))
     except Refused:
         return
     user = User.objects.filter(email=email, is_active=True).first()
@@ -37,9 +38,30 @@ def token_for(user: User) -> str:
 
 
 @transaction.atomic
-def set_password(request: HttpRequest, user: User, password: str, *, action: str) -> None:
+def reset(request: HttpRequest, user: User, password: str) -> int:
+    """A forgotten password, set anew; answers how many API tokens were revoked.
+
+    Whoever knew the old password may have made tokens and signed in from places of their own. So all tokens end: the
+    address of the account may never have been theirs.
+    """
+    revoked = tokens.revoke_all(user)
+    devices.forget_all(user)
+    set_password(request, user, password, action="account.password_reset", revoked=revoked)
+    return revoked
+
+
+@transaction.atomic
+def change(request: HttpRequest, user: User, password: str, *, revoke_tokens: bool = False) -> int:
+    """A new password instead of the known one; API tokens go on unless they are to end. Answers how many ended."""
+    revoked = tokens.revoke_all(user) if revoke_tokens else 0
+    set_password(request, user, password, action="account.password_changed", revoked=revoked)
+    return revoked
+
+
+def set_password(request: HttpRequest, user: User, password: str, *, action: str, revoked: int) -> None:
     """Set it, note it, tell the owner. Sessions hold a digest of the password: those that began before it end."""
     user.set_password(password)
     user.save(update_fields=["password"])
-    record_personal(user, action, address=client_address(request))
-    transaction.on_commit(lambda: send_password_changed(user, public_address(reverse("accounts:reset"))))
+    record_personal(user, action, address=client_address(request.META))
+    url = public_address(reverse("accounts:reset"))
+    transaction.on_commit(lambda: send_password_changed(user, url, revoked=revoked))

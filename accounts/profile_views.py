@@ -10,10 +10,10 @@ from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import audit, passwords, signing_in
+from accounts import audit, devices, passwords, signing_in, tokens
 from accounts.access import person
 from accounts.addresses import local_path
-from accounts.entry_views import GET_AND_POST, home, too_many, with_tries
+from accounts.entry_views import GET_AND_POST, home, tokens_revoked, too_many, with_tries
 from accounts.forms import ChangePasswordForm, ProfileForm, WorkspaceForm
 from accounts.models import AuditEntry, Membership, User
 from accounts.registering import make_workspace
@@ -42,12 +42,17 @@ def profile(request: HttpRequest) -> HttpResponse:
 @require_http_methods(GET_AND_POST)
 def password(request: HttpRequest) -> HttpResponse:
     user = person(request)
-    form = ChangePasswordForm(request.POST or None, user=user)
+    form = ChangePasswordForm(request.POST or None, user=user, has_tokens=tokens.live_tokens(user).exists())
     if request.method == "POST" and form.is_valid() and knows_the_current(request, form, user):
-        passwords.set_password(request, user, form.cleaned_data["password"], action="account.password_changed")
+        values = form.cleaned_data
+        revoked = passwords.change(request, user, values["password"], revoke_tokens=values.get("revoke_tokens", False))
         update_session_auth_hash(request, user)  # this session stays, the others end
         messages.success(request, gettext("The password is changed; other devices are signed out."))
-        return redirect("accounts:profile")
+        if revoked:
+            messages.warning(request, tokens_revoked(revoked))
+        response: HttpResponse = redirect("accounts:profile")
+        devices.remember(request, response, user)
+        return response
     context = {"form": form, "tab": "profile"}
     return render(request, "accounts/password.html", context, status=422 if form.errors else 200)
 

@@ -2,9 +2,10 @@
 
 from django.conf import settings
 from django.contrib.auth import authenticate, login, logout
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from accounts import devices
 from accounts.addresses import client_address
 from accounts.audit import record_personal
 from accounts.models import User
@@ -25,8 +26,8 @@ class WrongCredentials(Exception):
 
 def check_credentials(request: HttpRequest, email: str, password: str) -> User:
     """Raises WrongCredentials, or throttle.Refused. An unknown address looks and lasts like a wrong password."""
-    address = client_address(request)
-    left = SIGN_IN.spend(email, address)
+    address = client_address(request.META)
+    left = SIGN_IN.spend(email, address, is_known=devices.is_known(request, email))
     user = authenticate(request, username=email, password=password)
     if not isinstance(user, User):
         raise WrongCredentials(left)
@@ -34,12 +35,15 @@ def check_credentials(request: HttpRequest, email: str, password: str) -> User:
     return user
 
 
-def begin_session(request: HttpRequest, user: User, *, remember: bool = False) -> None:
-    """A new session under a new id; without `remember` its cookie ends with the browser."""
+def begin_session(request: HttpRequest, response: HttpResponse, user: User, *, remember: bool = False) -> HttpResponse:
+    """A new session under a new id; without `remember` its cookie ends with the browser. Answers `response`, which
+    tells the browser that it is known from now on."""
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     request.session[SESSION_BEGAN] = timezone.now().timestamp()
     request.session.set_expiry(None if remember else 0)
-    record_personal(user, "account.signed_in", address=client_address(request))
+    record_personal(user, "account.signed_in", address=client_address(request.META))
+    devices.remember(request, response, user)
+    return response
 
 
 def end_session(request: HttpRequest) -> None:

@@ -8,8 +8,10 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from accounts.models import User
-from tests.people import PASSWORD
+from accounts import tokens
+from accounts.models import AuditEntry, SignInAttempt, User
+from accounts.roles import Role
+from tests.people import PASSWORD, actor_of, token_of
 
 NEW = "another long phrase"
 
@@ -117,3 +119,55 @@ def test_the_current_password_is_asked_for_and_cannot_be_guessed(client_of, alic
     assert here.post("/settings/password/", {"current": PASSWORD, "password": NEW}).status_code == 422
     alice.refresh_from_db()
     assert alice.check_password(PASSWORD)
+
+
+def test_a_reset_revokes_the_api_tokens_and_says_so(client, alice, letters, django_capture_on_commit_callbacks):
+    """Somebody may have registered Alice's address, made a token and waited for her."""
+    secrets = [tokens.make(actor_of(alice), f"t{number}", role=Role.OWNER)[1] for number in range(2)]
+    link = ask(client, alice.email, letters)
+    assert "revokes your API tokens" in mail.outbox[0].body
+    assert "2 API tokens of yours will be revoked" in client.get(link).content.decode()
+    with django_capture_on_commit_callbacks(execute=True):
+        page = client.post(link, {"password": NEW}, follow=True).content.decode()
+    assert "2 API tokens are revoked" in page
+    assert "2 API tokens were revoked as well" in letters(2)[1].body
+    assert [api_status(secret) for secret in secrets] == [401, 401]
+    assert AuditEntry.objects.filter(action="token.revoked", user=alice).count() == 2
+
+
+def api_status(secret: str) -> int:
+    return Client(headers={"Authorization": f"Bearer {secret}"}).get("/api/v1/me/").status_code
+
+
+def test_a_reset_without_tokens_speaks_of_none(client, alice, letters, django_capture_on_commit_callbacks):
+    link = ask(client, alice.email, letters)
+    assert "revoked" not in client.get(link).content.decode()
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(link, {"password": NEW})
+    assert "API token" not in letters(2)[1].body
+
+
+def test_a_changed_password_keeps_the_tokens_unless_they_are_to_end(client_of, alice):
+    browser = client_of(alice)
+    assert 'name="revoke_tokens"' not in browser.get("/settings/password/").content.decode()
+    secret = token_of(alice)
+    assert 'name="revoke_tokens"' in browser.get("/settings/password/").content.decode()
+    browser.post("/settings/password/", {"current": PASSWORD, "password": NEW})
+    assert api_status(secret) == 200
+    answer = browser.post(
+        "/settings/password/", {"current": NEW, "password": PASSWORD, "revoke_tokens": "on"}, follow=True
+    )
+    assert "1 API token is revoked" in answer.content.decode()
+    assert api_status(secret) == 401
+
+
+def test_strangers_cannot_keep_the_reset_letter_from_a_known_browser(alice, letters):
+    browser = Client(REMOTE_ADDR="198.51.100.7")
+    browser.post("/sign-in/", {"email": alice.email, "password": PASSWORD})
+    browser.post("/sign-out/")
+    SignInAttempt.objects.bulk_create(
+        SignInAttempt(kind="reset", email=alice.email, address=f"203.0.113.{number}") for number in range(10)
+    )
+    Client(REMOTE_ADDR="192.0.2.1").post("/reset/", {"email": alice.email})
+    browser.post("/reset/", {"email": alice.email})
+    letters(1)

@@ -8,7 +8,8 @@ from django.contrib.auth.hashers import make_password
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AuditEntry, SignInAttempt, User
+from accounts import passwords
+from accounts.models import AuditEntry, KnownNetwork, SignInAttempt, User
 from accounts.signing_in import SESSION_BEGAN
 from tests.people import PASSWORD
 
@@ -188,3 +189,81 @@ def test_htmx_is_sent_to_the_sign_in_page_as_a_whole(client, db):
         "/settings/members/", headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/settings/tokens/"}
     )
     assert (answer.status_code, answer["HX-Redirect"]) == (401, "/sign-in/?next=%2Fsettings%2Ftokens%2F")
+
+
+def lock_out(email: str) -> None:
+    """Strangers have used up all tries of the account."""
+    SignInAttempt.objects.bulk_create(
+        SignInAttempt(email=email, address=f"203.0.{number // 200}.{number % 200}") for number in range(200)
+    )
+
+
+def visited(user: User, address: str) -> Client:
+    """A browser at this address in which the person has signed in and out."""
+    browser = Client(REMOTE_ADDR=address)
+    assert try_to_sign_in(browser, user.email, PASSWORD).status_code == 302
+    browser.post("/sign-out/")
+    return browser
+
+
+def at(browser: Client, address: str) -> Client:
+    browser.defaults["REMOTE_ADDR"] = address
+    return browser
+
+
+def test_the_addresses_of_one_ipv6_network_count_as_one(alice):
+    for number in range(5):
+        stranger = Client(REMOTE_ADDR=f"2001:db8:1:2::{number:x}")
+        assert try_to_sign_in(stranger, alice.email, WRONG).status_code == 422
+    assert try_to_sign_in(Client(REMOTE_ADDR="2001:db8:1:2:ffff::1"), alice.email, PASSWORD).status_code == 429
+    assert try_to_sign_in(Client(REMOTE_ADDR="2001:db8:1:3::1"), alice.email, PASSWORD).status_code == 302
+
+
+def test_strangers_lock_nobody_out_of_a_place_that_is_known(alice, bob):
+    browser = visited(alice, "198.51.100.7")
+    lock_out(alice.email)
+    assert try_to_sign_in(Client(REMOTE_ADDR="192.0.2.1"), alice.email, PASSWORD).status_code == 429
+    assert try_to_sign_in(Client(REMOTE_ADDR="198.51.100.7"), alice.email, PASSWORD).status_code == 302  # the network
+    assert try_to_sign_in(at(browser, "192.0.2.9"), alice.email, PASSWORD).status_code == 302  # the browser
+    browser.post("/sign-out/")
+    lock_out(bob.email)
+    assert try_to_sign_in(browser, bob.email, PASSWORD).status_code == 429  # it is known for Alice
+
+
+def test_a_known_browser_may_not_guess_more_often_than_others(alice):
+    browser = visited(alice, "198.51.100.7")
+    for _ in range(5):
+        assert try_to_sign_in(browser, alice.email, WRONG).status_code == 422
+    assert try_to_sign_in(browser, alice.email, PASSWORD).status_code == 429
+
+
+def test_a_new_password_ends_the_cookies_of_known_browsers(alice):
+    browser = visited(alice, "198.51.100.7")
+    alice.set_password("another long phrase")
+    alice.save()
+    lock_out(alice.email)
+    assert try_to_sign_in(at(browser, "192.0.2.9"), alice.email, "another long phrase").status_code == 429
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "W10:1a:b", "\x00"])
+def test_a_made_up_cookie_of_a_browser_counts_for_nothing(alice, cookie):
+    lock_out(alice.email)
+    browser = Client()
+    browser.cookies["device"] = cookie
+    assert try_to_sign_in(browser, alice.email, PASSWORD).status_code in {400, 429}
+
+
+def test_whoever_has_reset_their_password_can_sign_in_although_strangers_go_on(client, alice):
+    visited(alice, "198.51.100.7")
+    lock_out(alice.email)
+    alice.refresh_from_db()
+    client.post(f"/reset/{alice.public_id}/{passwords.token_for(alice)}/", {"password": "another long phrase"})
+    assert try_to_sign_in(client, alice.email, "another long phrase").status_code == 302
+    assert not KnownNetwork.objects.filter(address="198.51.100.7").exists()
+
+
+def test_the_cookie_of_a_known_browser_is_for_the_server_only(client, alice):
+    try_to_sign_in(client, alice.email, PASSWORD)
+    cookie = client.cookies["device"]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert alice.email not in cookie.value

@@ -1,6 +1,7 @@
 """API tokens: shown once, kept as a digest, no stronger than their maker, refused at once when they end."""
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -8,9 +9,11 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts import tokens
+from accounts import events, members, tokens
+from accounts.access import Actor
 from accounts.models import ApiToken, Membership
 from accounts.roles import Role
+from lib.errors import UserError
 from tests.people import actor_of, token_of
 
 PAGE = "/settings/tokens/"
@@ -133,7 +136,7 @@ def test_for_charlie_alices_tokens_do_not_exist(client_of, alice, charlie, api):
 
 
 def test_a_token_made_by_the_api_is_answered_once(api):
-    made = api("viewer").post(
+    made = api("owner").post(
         "/api/v1/tokens/", {"name": "ci", "role": "viewer", "expires_at": "2099-01-01T00:00:00+03:00"}
     )
     assert made.status_code == 201
@@ -144,6 +147,95 @@ def test_a_token_made_by_the_api_is_answered_once(api):
 
 @pytest.mark.parametrize("moment", ["2001-01-01T00:00:00Z", "2099-01-01T00:00:00", "tomorrow", 5])
 def test_an_expiry_in_the_past_or_not_of_rfc_3339_is_refused(api, moment):
-    answer = api("viewer").post("/api/v1/tokens/", {"name": "ci", "role": "viewer", "expires_at": moment})
+    answer = api("owner").post("/api/v1/tokens/", {"name": "ci", "role": "viewer", "expires_at": moment})
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == ["expires_at"]
+
+
+def made_by(client: APIClient, **values) -> dict:
+    answer = client.post("/api/v1/tokens/", {"name": "child", "role": "viewer"} | values, format="json")
+    assert answer.status_code == 201, answer.content
+    return answer.json()
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR])
+def test_a_token_below_an_owners_makes_no_tokens_revokes_none_and_renames_nobody(alice, role):
+    production = tokens.make(actor_of(alice), "production", role=Role.OWNER)[0]
+    weak = bearer(token_of(alice, role))
+    answers = [
+        weak.post("/api/v1/tokens/", {"name": "forever", "role": "viewer"}, format="json"),
+        weak.delete(f"/api/v1/tokens/{production.public_id}/"),
+        weak.patch(ME, {"name": "Mallory"}, format="json"),
+    ]
+    assert [(answer.status_code, answer.json()["params"]["reason"]) for answer in answers] == [(403, "token")] * 3
+    production.refresh_from_db()
+    alice.refresh_from_db()
+    assert (production.revoked_at, alice.name, ApiToken.objects.count()) == (None, "Alice", 2)
+
+
+def test_bob_makes_and_revokes_his_tokens_in_the_cabinet(client_of, bob):
+    browser = client_of(bob)
+    make_on_page(browser)
+    own = ApiToken.objects.get(created_by=bob)
+    browser.post(f"{PAGE}{own.public_id}/revoke/")
+    own.refresh_from_db()
+    assert own.revoked_at is not None
+
+
+def test_what_a_token_makes_ends_no_later_than_it(alice):
+    soon = timezone.now() + timedelta(minutes=5)
+    client = bearer(tokens.make(actor_of(alice), "short", role=Role.OWNER, expires_at=soon)[1])
+    made_by(client)
+    made_by(client, expires_at="2099-01-01T00:00:00Z")
+    made_by(client, expires_at=(soon - timedelta(minutes=3)).isoformat())
+    ends = list(ApiToken.objects.filter(name="child").order_by("id").values_list("expires_at", flat=True))
+    assert ends == [soon, soon, soon - timedelta(minutes=3)]
+
+
+def test_a_revoked_token_takes_along_what_was_made_with_it(client_of, alice):
+    maker, secret = tokens.make(actor_of(alice), "maker", role=Role.OWNER)
+    child = made_by(bearer(secret), role="owner")
+    grandchild = made_by(bearer(child["token"]))
+    apart = bearer(token_of(alice))
+    client_of(alice).post(f"{PAGE}{maker.public_id}/revoke/")
+    for ended in (secret, child["token"], grandchild["token"]):
+        assert bearer(ended).get(ME).status_code == 401
+    assert apart.get(ME).status_code == 200
+
+
+def test_a_token_that_was_revoked_a_moment_ago_makes_none(alice):
+    """Its request was let in before the revocation was committed."""
+    maker = tokens.make(actor_of(alice), "maker", role=Role.OWNER)[0]
+    caller = Actor(maker.workspace, Role.OWNER, alice, maker)
+    ApiToken.objects.filter(pk=maker.pk).update(revoked_at=timezone.now())
+    with pytest.raises(UserError) as refused:
+        tokens.make(caller, "child", role=Role.VIEWER)
+    assert refused.value.code == "unauthenticated"
+
+
+def test_who_lost_access_is_told_after_the_commit(
+    alice, bob, workspace, monkeypatch, django_capture_on_commit_callbacks
+):
+    told: list = []
+
+    def fails(workspace, user):
+        raise RuntimeError
+
+    monkeypatch.setattr(events, "access_lost", [fails, lambda workspace, user: told.append((workspace, user))])
+    membership = Membership.objects.get(user=bob)
+    token = tokens.make(actor_of(bob), "x", role=Role.VIEWER)[0]
+
+    def happens(act):
+        told.clear()
+        with django_capture_on_commit_callbacks() as callbacks:
+            act()
+            assert told == []
+        for callback in callbacks:
+            with suppress(RuntimeError):
+                callback()
+        return set(told)
+
+    assert happens(lambda: tokens.revoke(actor_of(alice), token)) == {(workspace, bob)}
+    assert happens(lambda: members.change_role(actor_of(alice), membership, Role.OWNER)) == set()
+    assert happens(lambda: members.change_role(actor_of(alice), membership, Role.VIEWER)) == {(workspace, bob)}
+    assert happens(lambda: members.remove(actor_of(bob), membership)) == {(workspace, bob)}
