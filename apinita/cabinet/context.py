@@ -55,7 +55,7 @@ SCRIPTS = tuple(
     f"js/{name}.js"
     for name in (
         "copy", "menus", "dialogs", "toasts", "switches", "reveal", "autosize", "filter", "modes", "focus", "unsaved",
-        "pill-box", "insert-keys", "datetime",
+        "pill-box", "insert-keys", "datetime", "zone",
     )
 )  # fmt: skip
 
