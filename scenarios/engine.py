@@ -2,7 +2,7 @@
 
 Plain Python: rows, network and clock are handed in. A step that the journal holds as ended is not executed again;
 its result is taken and the walk goes on. A retry, a long wait, a deploy and a crash are thus one mechanism: walk
-again. What may be sent twice is decided by the step's effect (docs/architecture.md, "Effects").
+again. What may be sent twice is decided by the step's effect (docs/decisions/unknown-outcomes.md).
 """
 
 import random

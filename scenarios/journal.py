@@ -1,7 +1,7 @@
 """The engine's memory in PostgreSQL: one writer per process commits the steps and ends of many runs at once.
 
 Every write is conditional on the run's fence and lease, read with the database's clock. A write that finds another
-fence changes nothing and raises LeaseLost. Source of the group commit: docs/architecture.md, "The hot path".
+fence changes nothing and raises LeaseLost. Source of the group commit: docs/architecture.md.
 """
 
 import logging
