@@ -27,6 +27,12 @@ from scenarios.models import RUN_STATUSES, Run
 from scenarios.triggers import TRIGGERS
 
 LONGEST_WAIT_S = 60.0
+UNSHOWN_OF_SCENARIO = ("scenario__document", "scenario__samples", "scenario__trigger_secrets")
+UNSHOWN = {  # columns that the lists do not show, and that may be large
+    "scenarios": ("samples", "trigger_secrets", "published__document", "published__trigger_secrets"),
+    "runs": ("input", "reply", "version__document", "version__trigger_secrets", *UNSHOWN_OF_SCENARIO),
+    "deliveries": ("body", "headers", "query", *UNSHOWN_OF_SCENARIO),
+}
 LONGEST_POSITION = 9  # digits: more than a run has steps, and a number for the database
 JSON = OpenApiTypes.OBJECT
 
@@ -84,6 +90,7 @@ class ScenarioApi(ViewSet):
     def list(self, request: Request) -> Response:
         who = actor(request)
         rows = access.scenarios(who).select_related("hook", "schedule", "published", "workspace")
+        rows = rows.defer(*UNSHOWN["scenarios"])
         return paged(self, request, rows, lambda row: api_shapes.scenario_in_list(row, who))
 
     @extend_schema(parameters=[DRAFT], request=ScenarioBody, responses={201: ScenarioShape})
@@ -92,7 +99,7 @@ class ScenarioApi(ViewSet):
         draft = flag(request, "draft")
         with in_words():
             scenario = editing.create(actor(request), body["document"], draft=draft)
-        return self.shown(request, scenario.public_id, is_sound=not draft, status=201)
+        return self.shown(request, scenario.public_id, sound=None if draft else scenario.revision, status=201)
 
     @extend_schema(responses=ScenarioShape)
     def retrieve(self, request: Request, pk: str) -> Response:
@@ -106,8 +113,8 @@ class ScenarioApi(ViewSet):
             raise InvalidInput({"revision": [gettext("This field is required.")]})
         draft = flag(request, "draft")
         with in_words():
-            editing.save(actor(request), scenario, body["document"], revision=body["revision"], draft=draft)
-        return self.shown(request, pk, is_sound=not draft)
+            saved = editing.save(actor(request), scenario, body["document"], revision=body["revision"], draft=draft)
+        return self.shown(request, pk, sound=None if draft else saved.revision)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -136,10 +143,14 @@ class ScenarioApi(ViewSet):
     @extend_schema(parameters=[WAIT], request=JSON, responses={200: JSON, 202: RunStarted})
     @action(detail=True, methods=["post"])
     def run(self, request: Request, pk: str) -> Response:
-        """The body becomes the trigger's body."""
+        """The body becomes the trigger's body. With `?wait=`, 200 and the whole run where it ended in time."""
+        scenario = self.row(request, pk)
+        seconds = seconds_to_wait(request)
         body = request.data if request.content_type else {}
-        started = running.start_by_hand(actor(request), self.row(request, pk), body)
-        return ended_or_started(request, started)
+        started = running.start_by_hand(actor(request), scenario, body)
+        if seconds is not None and running.wait(started, seconds):
+            return Response(shown(request, access.run(actor(request), started.id.hex)))
+        return Response({"run": started.id.hex}, status=202)
 
     @extend_schema(
         parameters=[OpenApiParameter("send", bool), OpenApiParameter("key", str, OpenApiParameter.PATH)],
@@ -148,9 +159,10 @@ class ScenarioApi(ViewSet):
     )
     @action(detail=True, methods=["post"], url_path="steps/(?P<key>[^/]+)/test")
     def test(self, request: Request, pk: str, key: str) -> Response:
+        scenario = self.row(request, pk)
         body = checked(StepTestBody, request.data or {})
         send = flag(request, "send", default=True)
-        answer = trying.try_step(actor(request), self.row(request, pk), key, results=body.get("results"), send=send)
+        answer = trying.try_step(actor(request), scenario, key, results=body.get("results"), send=send)
         if "error" in answer:
             answer["error"] = api_shapes.error(answer["error"])
         return Response(answer)
@@ -158,9 +170,10 @@ class ScenarioApi(ViewSet):
     def row(self, request: Request, pk: str) -> Any:
         return access.scenario(actor(request), pk)
 
-    def shown(self, request: Request, pk: str, *, is_sound: bool = False, status: int = 200) -> Response:
-        """The scenario as it is now: never as an earlier part of the request read it."""
-        shape = api_shapes.scenario(self.row(request, pk), actor(request), is_sound=is_sound)
+    def shown(self, request: Request, pk: str, *, sound: int | None = None, status: int = 200) -> Response:
+        """The scenario as it is now. `sound` is the revision that has just been checked and found without problems."""
+        row = self.row(request, pk)
+        shape = api_shapes.scenario(row, actor(request), is_sound=row.revision == sound)
         return Response(shape, status=status)
 
 
@@ -177,7 +190,7 @@ class RunApi(ViewSet):
         responses=JSON,
     )
     def list(self, request: Request) -> Response:
-        rows = access.runs(actor(request))
+        rows = access.runs(actor(request)).defer(*UNSHOWN["runs"])
         asked = request.query_params
         if asked.get("scenario"):
             rows = rows.filter(scenario__public_id=asked["scenario"])
@@ -212,18 +225,17 @@ class RunApi(ViewSet):
     @extend_schema(request=RetryBody, responses={202: RunStarted})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
+        run = access.run(actor(request), pk)
         body = checked(RetryBody, request.data or {})
-        run = running.retry(
-            actor(request), access.run(actor(request), pk), start_at=body.get("from"), version=body["version"]
-        )
-        return Response({"run": run.id.hex}, status=202)
+        new = running.retry(actor(request), run, start_at=body.get("from"), version=body["version"])
+        return Response({"run": new.id.hex}, status=202)
 
     @extend_schema(request=ResolveBody, responses=JSON)
     @action(detail=True, methods=["post"])
     def resolve(self, request: Request, pk: str) -> Response:
+        run = access.run(actor(request), pk)
         body = checked(ResolveBody, request.data)
-        run = running.resolve(actor(request), access.run(actor(request), pk), path=body["path"], outcome=body["as"])
-        return Response(shown(request, run))
+        return Response(shown(request, running.resolve(actor(request), run, path=body["path"], outcome=body["as"])))
 
 
 class ModulesApi(APIView):
@@ -242,7 +254,7 @@ class DeliveriesApi(APIView):
     @extend_schema(parameters=[OpenApiParameter("scenario", str)], responses=JSON)
     def get(self, request: Request) -> Response:
         """The webhook ledger, newest first."""
-        rows = access.deliveries(actor(request))
+        rows = access.deliveries(actor(request)).defer(*UNSHOWN["deliveries"])
         if request.query_params.get("scenario"):
             rows = rows.filter(scenario__public_id=request.query_params["scenario"])
         return paged(self, request, rows, api_shapes.delivery)
@@ -275,18 +287,14 @@ def flag(request: Request, name: str, *, default: bool = False) -> bool:
     return value in {"true", "1", "yes", ""}
 
 
-def ended_or_started(request: Request, run: Run) -> Response:
-    """202 with the run's id; with `?wait=`, 200 and the whole run where it ended in time."""
+def seconds_to_wait(request: Request) -> float | None:
     text = request.query_params.get("wait")
     if text is None:
-        return Response({"run": run.id.hex}, status=202)
+        return None
     try:
-        seconds = min(LONGEST_WAIT_S, max(0.0, float(text)))
+        return min(LONGEST_WAIT_S, max(0.0, float(text)))
     except ValueError:
         raise InvalidInput({"wait": [gettext("This must be a number.")]}) from None
-    if not running.wait(run, seconds):
-        return Response({"run": run.id.hex}, status=202)
-    return Response(shown(request, access.run(actor(request), run.id.hex)))
 
 
 def shown(request: Request, run: Run) -> dict[str, Json]:

@@ -1,9 +1,11 @@
 """The API of runs: repeating one, and what is no filter and no position."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from scenarios import running
-from scenarios.models import Run
+from scenarios.models import Delivery, Run
 from tests.people import actor_of, signed_in
 from tests.scenarios.making import made
 from tests.scenarios.run_kit import run_of, scenario_of, step_of
@@ -87,7 +89,39 @@ def test_a_decision_that_cannot_be_is_refused(api, alice, body):
     assert api(alice).post(f"{API}runs/{run.id.hex}/resolve/", body).status_code == 400
 
 
+@pytest.mark.parametrize("wait", ["soon", "", "1,5"])
+def test_a_wait_that_cannot_be_is_refused_before_anything_runs(api, alice, wait):
+    answer = api(alice).post(f"{API}scenarios/{made(alice).public_id}/run/?wait={wait}")
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["wait"])
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "heavy"), [("runs", ["document", "samples", "input", "reply"]), ("deliveries", ["body", "headers"])]
+)
+def test_a_list_reads_nothing_that_it_does_not_show(api, alice, table, heavy):
+    scenario = scenario_of(alice)
+    run_of(scenario)
+    Delivery.objects.create(
+        workspace_id=scenario.workspace_id, scenario=scenario, verdict="accepted", method="POST", headers={}, size=1
+    )
+    caller = api(alice)
+    with CaptureQueriesContext(connection) as seen:
+        assert len(caller.get(f"{API}{table}/").json()["results"]) == 1
+    asked = [query["sql"] for query in seen if f'FROM "scenarios_{table[:3]}' in query["sql"]]
+    assert len(asked) == 1
+    assert [name for name in heavy if f'"{name}"' in asked[0]] == []
+
+
 @pytest.mark.parametrize("wait", ["nan", "-1", "0"])
 def test_a_wait_of_no_time_answers_at_once(api, alice, wait):
     answer = api(alice).post(f"{API}scenarios/{made(alice).public_id}/run/?wait={wait}")
     assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("path", ["cancel/", "retry/", "resolve/"])
+def test_a_viewer_changes_no_run_whatever_is_sent(api, alice, vera, charlie, path):
+    address = f"{API}runs/{run_of(scenario_of(alice)).id.hex}/{path}"
+    answer = api(vera).post(address, {"nonsense": 1})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert api(charlie).post(address, {"nonsense": 1}).status_code == 404

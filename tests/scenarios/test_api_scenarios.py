@@ -122,6 +122,39 @@ def test_the_editor_shows_the_address_of_a_webhook_to_those_who_may_edit(alice, 
     assert "only to editors" in signed_in(vera).get(f"/scenarios/{scenario.public_id}/trigger/").content.decode()
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("post", ""),
+        ("patch", "{id}/"),
+        ("delete", "{id}/"),
+        ("post", "{id}/publish/"),
+        ("post", "{id}/activate/"),
+        ("post", "{id}/deactivate/"),
+        ("post", "{id}/run/?wait=soon"),
+        ("post", "{id}/steps/s2/test/"),
+    ],
+)
+def test_a_viewer_changes_nothing_whatever_is_sent(api, alice, vera, charlie, method, path):
+    scenario = made(alice)
+    address = f"{API}scenarios/{path.format(id=scenario.public_id)}"
+    answer = getattr(api(vera), method)(address, {"nonsense": 1})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    if "{id}" in path:
+        assert getattr(api(charlie), method)(address, {"nonsense": 1}).status_code == 404
+
+
+def test_the_list_reads_no_samples_and_no_published_documents(api, alice):
+    made(alice)
+    caller = api(alice)
+    with CaptureQueriesContext(connection) as seen:
+        caller.get(f"{API}scenarios/")
+    asked = [query["sql"] for query in seen if 'FROM "scenarios_scenario"' in query["sql"]]
+    assert len(asked) == 1
+    assert '"samples"' not in asked[0]
+    assert asked[0].count('"document"') == 1
+
+
 def test_a_step_that_the_draft_does_not_have_is_not_found(api, alice):
     scenario = made(alice)
     answer = api(alice).post(f"{API}scenarios/{scenario.public_id}/steps/s99/test/")
