@@ -4,13 +4,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import close_old_connections, connection
+
 from accounts.access import Actor
 from accounts.roles import Role
 from actions import registry
 from lib import safe_json
 from lib.errors import InvalidInput, Json, UserError
 from lib.ids import uuid7
-from scenarios import triggers
+from scenarios import masked, triggers
 from scenarios.document import Document, Step, parse
 from scenarios.engine import Attempt
 from scenarios.models import Scenario
@@ -23,9 +25,9 @@ LARGEST_SAMPLE = 200_000  # bytes of JSON
 def try_step(
     actor: Actor, scenario: Scenario, key: str, *, results: Mapping[str, Json] | None = None, send: bool = True
 ) -> dict[str, Any]:
-    """{"status", "inputs", "request", "result" | "error", "took_ms"}; the error as it is stored.
+    """{"status", "inputs", "request", "result" | "error", "took_ms"}; the error as it is stored, secrets masked.
 
-    `send=False` stops before anything leaves. Raises UserError `no_such_step`. A success is kept as a sample.
+    `send=False` stops before anything leaves. Raises UserError `no_such_step`. A success is kept as a sample, as it is.
     """
     actor.require(Role.EDITOR)
     document = parse(scenario.document)
@@ -37,7 +39,7 @@ def try_step(
     answer = attempt(scenario, document, step, known, send=send)
     if send and "result" in answer:
         keep_sample(scenario, key, answer["result"])
-    return answer
+    return {name: masked.for_reading(value) for name, value in answer.items()}
 
 
 def attempt(
@@ -47,14 +49,18 @@ def attempt(
     answer: dict[str, Any] = {"status": "failed", "inputs": None, "request": None}
     try:
         performer = performer_of(scenario, document, step)
-        prepared = performer.prepare(step, names(scenario, document, known), None)
-        answer["inputs"] = prepared.inputs
-        action = registry.get(step.action).clean(prepared.inputs)
+        given = names(scenario, document, known)
+        inputs = answer["inputs"] = performer.resolve(step, given)
+        # What is prepared keeps no secrets in its inputs: the request is made of those worked out here.
+        prepared = performer.prepare(step, given, inputs)
+        action = registry.get(step.action).clean(inputs)
         answer["request"] = performer.preview(step, action, step.key)
         if not send:
             answer["status"] = "succeeded"
         else:
             performed = prepared.perform(Attempt(step.key, 1, repeated=False))
+            if performed.put_back:
+                raise UserError("internal")
             if performed.error is not None:
                 raise performed.error
             answer |= {"status": "succeeded", "result": performed.result}
@@ -88,7 +94,14 @@ def performer_of(scenario: Scenario, document: Document, step: Step) -> StepPerf
         run_id=run,
         run_key=run,
         timezone=document.settings.timezone or scenario.workspace.timezone,
+        before_send=let_go,
     )
+
+
+def let_go() -> None:
+    """Give the connection back to the pool: the other side may take long to answer."""
+    if not connection.in_atomic_block:
+        close_old_connections()
 
 
 def keep_sample(scenario: Scenario, key: str, result: Json) -> None:
