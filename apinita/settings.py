@@ -165,6 +165,7 @@ DEFAULT_FROM_EMAIL = environment.text("EMAIL_FROM", "APInita <noreply@localhost>
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_HANDLERS = ["apinita.cabinet.uploads.NoUploads"]
 WEBHOOK_MAX_BYTES = environment.number("APINITA_WEBHOOK_MAX_BYTES", 1_000_000)
+MAX_QUEUED = environment.number("APINITA_MAX_QUEUED", 10_000)
 ALLOWED_PRIVATE_HOSTS = environment.text("APINITA_ALLOWED_PRIVATE_HOSTS")
 DENIED_NETWORKS = environment.text("APINITA_DENIED_NETWORKS")
 SANDBOX_URL = environment.text("APINITA_SANDBOX_URL")  # set by `up --sandbox`: offers the preset and the example
