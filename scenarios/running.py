@@ -1,9 +1,8 @@
 """What a person does to runs: start one by hand, cancel, retry, decide on an unknown outcome, wait for the end."""
 
-import time
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts import audit
@@ -12,10 +11,8 @@ from accounts.models import Workspace
 from accounts.roles import Role
 from connections.models import Connection
 from lib.errors import Json, UserError
-from scenarios import hints, triggers
+from scenarios import hints, triggers, waiting
 from scenarios.models import ENDED, Run, Scenario, StepRun
-
-LOOK_S = 0.5
 
 
 def start_by_hand(actor: Actor, scenario: Scenario, body: Json) -> Run:
@@ -103,16 +100,12 @@ def resolve(actor: Actor, run: Run, *, path: str, outcome: str) -> Run:
 
 
 def wait(run: Run, seconds: float) -> bool:
-    """Wait for a run's end; answers whether it came in time. Holds no connection while waiting."""
-    deadline = time.monotonic() + seconds
-    while True:
-        ended = Run.objects.filter(pk=run.pk, status__in=ENDED).exists()
-        left = deadline - time.monotonic()
-        if ended or left <= 0:
-            return ended
-        if not connection.in_atomic_block:
-            connection.close()
-        hints.shared().await_reply(run.id, min(left, LOOK_S))
+    """Wait for a run's end; answers whether it came in time (waiting.until sets limits to the waiting)."""
+    return waiting.until(lambda: has_ended(run), run.id, seconds) is not None
+
+
+def has_ended(run: Run) -> bool | None:
+    return Run.objects.filter(pk=run.pk, status__in=ENDED).exists() or None
 
 
 def wake_waiting(connected: Connection) -> None:
