@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 
@@ -22,8 +23,12 @@ log = logging.getLogger(__name__)
 
 LARGEST_BATCH = 256
 MOST_WAITING = 5000
-WAIT_S = 10.0
-PATIENCE = "-c statement_timeout=8s -c lock_timeout=4s"
+WAIT_S = 1.8  # what the flusher has taken by then is waited for: only the database knows what becomes of it
+PATIENCE: dict[str, Any] = {
+    "options": "-c statement_timeout=8s -c lock_timeout=1500ms",
+    "connect_timeout": 2,
+    "tcp_user_timeout": 2000,
+}
 
 STORE = """
 WITH given AS MATERIALIZED (
@@ -41,7 +46,8 @@ WITH given AS MATERIALIZED (
         size, source, dedupe_key, run_id)
     SELECT id, workspace_id, scenario_id,
         CASE WHEN verdict = 'accepted' AND NOT runs THEN 'disabled' ELSE verdict END,
-        method, query, headers::jsonb, content_type, body, size, source, dedupe_key, CASE WHEN runs THEN run_id END
+        method, query, headers::jsonb, content_type, CASE WHEN runs THEN body END, size, source, dedupe_key,
+        CASE WHEN runs THEN run_id END
     FROM live ORDER BY id
     ON CONFLICT (scenario_id, dedupe_key) WHERE dedupe_key IS NOT NULL AND verdict = 'accepted' DO NOTHING
     RETURNING id, verdict
@@ -149,10 +155,19 @@ class Ledger:
             incoming.stored.wait()
 
     def take(self) -> list[Incoming]:
-        """What has come in, without what its request has given up waiting for."""
+        """What has come in, without what its request has given up waiting for.
+
+        Nothing is taken before the database is reached: until then nothing was sent, and nobody need wait.
+        """
         batch = [self.queue.get()]
         while len(batch) < LARGEST_BATCH and not self.queue.empty():
             batch.append(self.queue.get_nowait())
+        try:
+            self.reach()
+        except psycopg.Error as error:
+            log.warning("the database is away: %s", type(error).__name__)
+            fail(batch)
+            return []
         with self.taking:
             for incoming in batch:
                 incoming.taken = not incoming.given_up
@@ -194,7 +209,7 @@ class Ledger:
     def settle_unknown(self, batch: Sequence[Incoming]) -> None:
         """The connection broke: the commit may have gone through all the same, and the rows say whether it did."""
         try:
-            self.connection = connect(options=PATIENCE)
+            self.connection = connect(**PATIENCE)
             ids = [incoming.id for incoming in batch]
             verdicts: dict[uuid.UUID, str] = dict(self.connection.execute(WHICH_ARE_THERE, (ids,)).fetchall())
         except psycopg.Error:
@@ -205,11 +220,14 @@ class Ledger:
             incoming.failed = incoming.id not in verdicts
             incoming.stored.set()
 
-    def transaction(self, batch: Sequence[Incoming]) -> dict[uuid.UUID, str]:
+    def reach(self) -> psycopg.Connection:
         if self.connection is None or self.connection.closed:
-            self.connection = connect(options=PATIENCE)
+            self.connection = connect(**PATIENCE)
+        return self.connection
+
+    def transaction(self, batch: Sequence[Incoming]) -> dict[uuid.UUID, str]:
         columns = as_columns(incoming.row() for incoming in batch)
-        return dict(self.connection.execute(STORE, columns).fetchall())
+        return dict(self.reach().execute(STORE, columns).fetchall())
 
     def settle_duplicate(self, incoming: Incoming) -> None:
         """Find the first delivery's run, and note that this one came; without a first one, the rules have changed."""
