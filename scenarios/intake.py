@@ -3,9 +3,7 @@
 Nothing is parsed, rendered or sent anywhere before the commit; a database that is away is a 503, never a false 202.
 """
 
-import ipaddress
-import threading
-import time
+import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,68 +11,78 @@ from http.client import responses
 from typing import Any
 from urllib.parse import unquote
 
-import psycopg
 from django.conf import settings
-from django.db import Error as DatabaseError
-from django.db import close_old_connections
+from django.utils.translation import gettext, override
+from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
+from accounts.addresses import client_address
 from connections.masking import mask_headers
 from lib import safe_json
 from lib.errors import Json
-from scenarios import editing, hints, ledger, signatures
-from scenarios.document import parse
+from lib.errors import gettext_noop as _
+from scenarios import backlog, doors, hints, ledger, signatures, waiting
+from scenarios.doors import DatabaseAway, Door
 from scenarios.ledger import Incoming, StoreUnavailable
-from scenarios.models import Hook, Run
-from scenarios.plans import plan_of
-from scenarios.triggers import digest
+from scenarios.models import Run
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
-Answer = tuple[int, dict[str, str], bytes]
+Answer = tuple[int, dict[str, str], bytes | None]  # a refusal's body is put into words last, in the sender's language
 
-KNOWN_FOR_S = 2.0  # how long a token's settings are kept in the process
-MOST_KNOWN = 10_000
-MOST_REJUDGED = 3
+MOST_REJUDGED = 4
 LARGEST_HEADERS = 16_384
 REPLY_WITHIN_S = 25.0
 CHUNK = 65_536
 LONGEST_DEDUPE_KEY = 500
-TEXTS = {
-    400: "The body ended before its Content-Length.",
-    401: "The signature is missing or wrong.",
-    404: "There is no webhook here, or its scenario is switched off.",
-    405: "This webhook does not take this method.",
-    413: "The body is too large.",
-    429: "Too many runs are waiting. Send it again later.",
-    431: "The headers are too large.",
-    503: "It could not be stored. Send it again later.",
-}
-HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "date", "server"})
+NOTED_PER_S = 10  # deliveries of one verdict that a process writes down
 
 
 @dataclass(frozen=True)
-class Door:
-    """What a token opens: the settings of one scenario's webhook."""
+class Refusal:
+    """An answer that is no: the code and the words (API.md, "Errors"), and when to come again."""
 
-    scenario_id: int
-    version_id: int | None
-    is_open: bool
-    methods: tuple[str, ...]
-    signature: Mapping[str, Json]
-    secrets: Mapping[str, str]
-    dedupe_header: str
-    dedupe_path: str
-    replies: bool
+    code: str
+    text: str
+    hint: str
+    retry_after_s: int | None = None
+
+
+LATER = _("Send it again after the time in Retry-After.")
+REFUSALS = {
+    400: Refusal("invalid_input", _("The body ended before its Content-Length."), _("Send it again.")),
+    401: Refusal(
+        "bad_signature",
+        _("The signature is missing or wrong."),
+        _("Sign it the way that the scenario's trigger says, with the same secret."),
+    ),
+    404: Refusal(
+        "not_found",
+        _("There is no webhook here, or its scenario is switched off."),
+        _("Compare the address with the one at the scenario's trigger, and switch the scenario on."),
+    ),
+    405: Refusal(
+        "method_not_allowed",
+        _("This webhook does not take this method."),
+        _("Use one of those in the Allow header, or add this one at the scenario's trigger."),
+    ),
+    413: Refusal("too_large", _("The body is too large."), _("Send less at once, or an address to get it from.")),
+    429: Refusal("over_limit", _("Too many runs of this workspace are waiting."), LATER, retry_after_s=5),
+    431: Refusal("too_large", _("The headers are too large."), _("Send what is large in the body.")),
+    503: Refusal("unavailable", _("It could not be stored."), LATER, retry_after_s=5),
+}
+BY_THE_DOOR = frozenset({401, 404, 405})  # refusals that the rules decide, and those may have just changed
+RARELY_NOTED = {verdict: backlog.Few(NOTED_PER_S) for verdict in ("disabled", "over_limit")}
+HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "date", "server"})
 
 
 def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """WSGI: any method on /hooks/<token>/."""
     try:
         status, headers, body = answer(environ)
-    except (DatabaseError, psycopg.Error):
+    except DatabaseAway:
         status, headers, body = refuse(503)
-    finally:
-        close_old_connections()
+    if body is None:
+        body = in_words(status, environ)
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
     headers |= {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     start_response(f"{status} {responses.get(status, 'Status')}", list(headers.items()))
@@ -82,34 +90,41 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
 
 
 def answer(environ: Environ) -> Answer:
+    """Raises DatabaseAway."""
     parts = environ["PATH_INFO"].strip("/").split("/")
     token = unquote(parts[1]) if len(parts) == 2 else ""
-    door = find(token)
+    known = doors.known(token)
+    door = known or doors.look_up(token)
     if door is None:
         return refuse(404)
-    method = environ["REQUEST_METHOD"]
-    if method not in door.methods:
-        return refuse(405, {"Allow": ", ".join(door.methods)}) if door.is_open else refuse(404)
     headers = headers_of(environ)
     if sum(len(name) + len(value) for name, value in headers.items()) > LARGEST_HEADERS:
         return refuse(431)
     body, size = read(environ, settings.WEBHOOK_MAX_BYTES)
-    for _ in range(MOST_REJUDGED):
-        if (answered := settle(environ, door, headers, body, size)) is not None:
+    for _again in range(MOST_REJUDGED):
+        if (answered := settle(environ, door, headers, body, size, is_known=door is known)) is not None:
             return answered
-        # The scenario was published anew while we remembered its old rules.
-        forget(token)
-        door = find(token)
+        # Another version may have been published while we remembered the old rules.
+        door = doors.look_up(token)
         if door is None:
             return refuse(404)
     return refuse(503)
 
 
-def settle(environ: Environ, door: Door, headers: Mapping[str, str], body: bytes | None, size: int) -> Answer | None:
-    """Judge and store a delivery; None where it was judged by rules that are no longer in force."""
-    verdict, status = judge(door, headers, body, size)
+def settle(
+    environ: Environ, door: Door, headers: Mapping[str, str], body: bytes | None, size: int, *, is_known: bool
+) -> Answer | None:
+    """Judge and store a delivery; None where the door is to be looked up and the delivery judged once more.
+
+    `is_known`: the door is a remembered one, by which nobody is turned away.
+    """
+    verdict, status = judge(environ["REQUEST_METHOD"], door, headers, body, size)
+    if is_known and status in BY_THE_DOOR:
+        return None
     if verdict == "accepted" and body is None:
         return refuse(400)
+    if not verdict or (verdict in RARELY_NOTED and not RARELY_NOTED[verdict].passes()):
+        return refuse(status, door)
     incoming = Incoming(
         scenario_id=door.scenario_id,
         version_id=door.version_id,
@@ -118,7 +133,7 @@ def settle(environ: Environ, door: Door, headers: Mapping[str, str], body: bytes
         query=environ.get("QUERY_STRING", ""),
         headers=masked(headers, door),
         content_type=headers.get("content-type", ""),
-        body=body if verdict in {"accepted", "disabled"} else None,
+        body=body if verdict == "accepted" else None,
         size=size,
         source=source_of(environ),
         dedupe_key=dedupe_key(door, headers, body) if verdict == "accepted" else None,
@@ -131,7 +146,7 @@ def stored_answer(door: Door, incoming: Incoming, status: int) -> Answer | None:
         stored = ledger.shared().store(incoming)
     except StoreUnavailable:
         # A refusal stands whether or not it could be written down.
-        return refuse(status if status != 202 else 503, {"Retry-After": "5"} if status == 202 else {})
+        return refuse(503 if status == 202 else status)
     if stored.verdict == "stale":
         return None
     if stored.verdict == "duplicate":
@@ -142,63 +157,22 @@ def stored_answer(door: Door, incoming: Incoming, status: int) -> Answer | None:
     return reply(stored.run_id) if door.replies else as_json(202, {"run": stored.run_id.hex})
 
 
-def judge(door: Door, headers: Mapping[str, str], body: bytes | None, size: int) -> tuple[str, int]:
-    """Our verdict on a delivery, and the status that goes with it."""
+def judge(method: str, door: Door, headers: Mapping[str, str], body: bytes | None, size: int) -> tuple[str, int]:
+    """Our verdict on a delivery, "" where there is none to note, and the status that goes with it.
+
+    What is not signed as it should be is never called by a name that only the scenario's own senders deserve.
+    """
+    if method not in door.methods:
+        return "", 405 if door.is_open else 404
+    if size > settings.WEBHOOK_MAX_BYTES:
+        return ("too_large", 413) if door.is_open else ("", 404)
+    if body is not None and not signatures.verify(door.signature, door.secrets, headers, body):
+        return ("bad_signature", 401) if door.is_open else ("", 404)
     if not door.is_open:
         return "disabled", 404
-    if size > settings.WEBHOOK_MAX_BYTES:
-        return "too_large", 413
-    if body is not None and not signatures.verify(door.signature, door.secrets, headers, body):
-        return "bad_signature", 401
+    if backlog.is_full(door.workspace_id):
+        return "over_limit", 429
     return "accepted", 202
-
-
-def find(token: str) -> Door | None:
-    """The door of a token: from the process's memory, or from the database. An unknown one is not remembered."""
-    now = time.monotonic()
-    key = digest(token)
-    known = _known.get(key)
-    if known is not None and known[0] > now:
-        return known[1]
-    hook = Hook.objects.select_related("scenario__published").filter(digest=key).first()
-    if hook is None or hook.scenario.deleted_at is not None:
-        return None
-    door = door_of(hook)
-    if not door.is_open:
-        return door  # it may be switched on at any moment, and counts from then on
-    with _lock:
-        if len(_known) >= MOST_KNOWN:
-            _known.clear()
-        _known[key] = (now + KNOWN_FOR_S, door)
-    return door
-
-
-def forget(token: str) -> None:
-    with _lock:
-        _known.pop(digest(token), None)
-
-
-_known: dict[bytes, tuple[float, Door]] = {}
-_lock = threading.Lock()
-
-
-def door_of(hook: Hook) -> Door:
-    scenario = hook.scenario
-    document = parse(scenario.published.document) if scenario.published else None
-    is_open = document is not None and scenario.status == "active" and document.trigger.type == "webhook"
-    inputs: Mapping[str, Json] = document.trigger.inputs if document else {}
-    secrets = editing.secrets_of(scenario, scenario.published) if scenario.published else {}
-    return Door(
-        scenario_id=scenario.pk,
-        version_id=scenario.published_id,
-        is_open=is_open,
-        methods=tuple(inputs.get("methods") or ["POST"]),
-        signature=inputs.get("signature") or {"mode": "none"},
-        secrets=secrets,
-        dedupe_header=str(inputs.get("dedupe_header") or "").lower(),
-        dedupe_path=str(inputs.get("dedupe_path") or ""),
-        replies=is_open and document is not None and plan_of(document).replies,
-    )
 
 
 def read(environ: Environ, most: int) -> tuple[bytes | None, int]:
@@ -250,7 +224,8 @@ def dedupe_key(door: Door, headers: Mapping[str, str], body: bytes | None) -> st
         return None
     if value is None or value == "" or isinstance(value, dict | list):
         return None
-    return str(value)[:LONGEST_DEDUPE_KEY]
+    key = ledger.storable(str(value))
+    return key if len(key) <= LONGEST_DEDUPE_KEY else "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def at_path(body: bytes, path: str) -> Json:
@@ -269,31 +244,23 @@ def at_path(body: bytes, path: str) -> Json:
 
 
 def source_of(environ: Environ) -> str | None:
-    """The sender's address; behind a proxy that we were told of, the one that the proxy saw."""
-    if settings.BEHIND_PROXY and environ.get("HTTP_X_FORWARDED_FOR"):
-        return valid_address(str(environ["HTTP_X_FORWARDED_FOR"]).rsplit(",", 1)[-1].strip())
-    return valid_address(str(environ.get("REMOTE_ADDR") or ""))
-
-
-def valid_address(text: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None
+    """The sender's address, without the zone of a link-local one: PostgreSQL's inet has no place for it."""
+    address = client_address(environ)
+    return address and address.partition("%")[0]
 
 
 def reply(run_id: uuid.UUID) -> Answer:
-    """What the run's `webhook.respond` says; after 25 seconds, or where it came to none, 202 with the run's id."""
-    deadline = time.monotonic() + REPLY_WITHIN_S
-    while (left := deadline - time.monotonic()) > 0:
-        hints.shared().await_reply(run_id, left)
-        found = Run.objects.filter(pk=run_id).values_list("reply", "finished_at").first()
-        close_old_connections()
-        if found and found[0] is not None:
-            return replied(found[0], run_id)
-        if found and found[1] is not None:
-            break
-    return as_json(202, {"run": run_id.hex})
+    """What the run's `webhook.respond` says; where it came to none, or may not be waited for, 202 with the run's id."""
+    said = waiting.until(lambda: said_by(run_id), run_id, REPLY_WITHIN_S)
+    return replied(said, run_id) if said else as_json(202, {"run": run_id.hex})
+
+
+def said_by(run_id: uuid.UUID) -> dict[str, Json] | None:
+    """A run's reply; {} where it ended without one, None where it goes on."""
+    found = Run.objects.filter(pk=run_id).values_list("reply", "finished_at").first()
+    if found is None or found[0] is not None:
+        return found and found[0]
+    return None if found[1] is None else {}
 
 
 def replied(said: Mapping[str, Json], run_id: uuid.UUID) -> Answer:
@@ -307,22 +274,27 @@ def replied(said: Mapping[str, Json], run_id: uuid.UUID) -> Answer:
     return int(said["status"]), headers, str(said.get("body") or "").encode()
 
 
-def refuse(status: int, headers: Mapping[str, str] | None = None) -> Answer:
-    wait = {"Retry-After": "5"} if status in {429, 503} else {}
-    return as_json(status, {"code": CODES[status], "text": TEXTS[status]}, {**wait, **(headers or {})})
+def refuse(status: int, door: Door | None = None) -> Answer:
+    headers = {"Allow": ", ".join(door.methods)} if status == 405 and door else {}
+    wait_s = REFUSALS[status].retry_after_s
+    return status, headers if wait_s is None else {**headers, "Retry-After": str(wait_s)}, None
 
 
-CODES = {
-    400: "invalid_input",
-    401: "bad_signature",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "too_large",
-    429: "over_limit",
-    431: "too_large",
-    503: "unavailable",
-}
+def in_words(status: int, environ: Environ) -> bytes:
+    refusal = REFUSALS[status]
+    with override(language_of(environ)):
+        return safe_json.dumps({"code": refusal.code, "text": gettext(refusal.text), "hint": gettext(refusal.hint)})
 
 
-def as_json(status: int, value: Json, headers: Mapping[str, str] | None = None) -> Answer:
-    return status, dict(headers or {}), safe_json.dumps(value)
+def language_of(environ: Environ) -> str:
+    """The first of the sender's languages that is ours, as Django chooses it for pages."""
+    for wanted, _priority in parse_accept_lang_header(str(environ.get("HTTP_ACCEPT_LANGUAGE") or "")):
+        try:
+            return get_supported_language_variant(wanted)
+        except LookupError:
+            continue
+    return settings.LANGUAGE_CODE
+
+
+def as_json(status: int, value: Json) -> Answer:
+    return status, {}, safe_json.dumps(value)

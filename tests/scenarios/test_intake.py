@@ -5,19 +5,24 @@ import hashlib
 import hmac
 import io
 import json
+import socket
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
+from django.db import OperationalError, connection, connections
+from django.utils.translation import get_language
 
 from accounts.models import User
-from scenarios import editing, intake, ledger
+from scenarios import backlog, doors, editing, hints, intake, ledger, running, waiting
 from scenarios.models import Delivery, Run, Scenario, Version
-from scenarios.triggers import body_of, delivered, url_of
+from scenarios.triggers import body_of, delivered, start, url_of
 from tests.people import actor_of
+from tests.processes import wait_until
 from tests.scenarios.making import document, made
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,7 +43,7 @@ def send(url: str, body: bytes = b"{}", *, method: str = "POST", length: int | N
         "QUERY_STRING": "a=1&a=2&b=",
         "CONTENT_TYPE": headers.pop("content_type", "application/json"),
         "wsgi.input": io.BytesIO(body),
-        "REMOTE_ADDR": "127.0.0.9",
+        "REMOTE_ADDR": headers.pop("sender", "127.0.0.9"),
         **{f"HTTP_{name.upper()}": value for name, value in headers.items()},
     }
     if length is not None:
@@ -49,8 +54,13 @@ def send(url: str, body: bytes = b"{}", *, method: str = "POST", length: int | N
 
 
 def hook(user: User, **inputs: Any) -> tuple[Scenario, str]:
-    intake._known.clear()
-    scenario = made(user, document("webhook", **inputs))
+    return built(user, document("webhook", **inputs))
+
+
+def built(user: User, data: dict[str, Any]) -> tuple[Scenario, str]:
+    doors.forget_all()
+    backlog.forget_all()
+    scenario = made(user, data)
     return scenario, url_of(scenario)
 
 
@@ -131,7 +141,7 @@ def test_unknown_and_switched_off_look_the_same(alice: User) -> None:
     scenario, url = hook(alice)
     unknown = send("http://x/hooks/no-such-token/")
     editing.deactivate(actor_of(alice), scenario)
-    intake._known.clear()
+    doors.forget_all()
     off = send(url)
     assert unknown.status == off.status == 404
     assert unknown.json == off.json
@@ -158,7 +168,7 @@ def test_switching_on_counts_at_once(alice: User) -> None:
 def test_a_draft_does_not_touch_the_version_in_force(alice: User) -> None:
     scenario, url = hook(alice, signature={"mode": "header", "name": "X-Key", "secret": "s3cret!"})
     editing.save(actor_of(alice), scenario, document("webhook"), revision=None)
-    intake._known.clear()
+    doors.forget_all()
     assert send(url).status == 401
     assert send(url, x_key="s3cret!").status == 202
 
@@ -235,7 +245,7 @@ def test_a_signature_is_checked_and_fails_closed(
     assert secret not in kept
     assert all(value not in kept for value in good.values())
     Version.objects.filter(scenario=scenario).update(trigger_secrets=None)
-    intake._known.clear()
+    doors.forget_all()
     assert send(url, BODY, **good).status == 401
 
 
@@ -295,3 +305,238 @@ def test_what_was_refused_for_want_of_time_is_not_stored_later(alice: User, monk
         b'{"n": 1}',
         b'{"n": 3}',
     ]
+
+
+@pytest.fixture
+def silent_server() -> Iterator[dict[str, Any]]:
+    """Where a server listens and never says a word; the process's desk starts anew before and after."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        doors._shared = None
+        yield {"host": "127.0.0.1", "port": listening.getsockname()[1]}
+        doors._shared = None
+
+
+def test_a_silent_database_is_a_503_in_two_seconds_and_at_once_after_that(
+    alice: User, monkeypatch: pytest.MonkeyPatch, silent_server: dict[str, Any]
+) -> None:
+    _, url = hook(alice)
+    with monkeypatch.context() as patched:
+        patched.setattr(doors, "connect", lambda **options: psycopg.connect(**silent_server, **options))
+        begun = time.monotonic()
+        first = send(url)
+        at_first = time.monotonic() - begun
+        second = send(url)
+        after = time.monotonic() - begun - at_first
+    assert (first.status, first.headers["Retry-After"], second.status) == (503, "5", 503)
+    assert at_first < 2
+    assert after < 0.2
+    wait_until(lambda: send(url).status == 202)
+
+
+def test_a_silent_database_is_a_503_in_two_seconds_behind_a_remembered_door_too(
+    alice: User, monkeypatch: pytest.MonkeyPatch, silent_server: dict[str, Any]
+) -> None:
+    _, url = hook(alice)
+    assert send(url).status == 202
+    books = ledger.shared()
+    assert books.connection is not None
+    books.connection.close()
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger, "connect", lambda **options: psycopg.connect(**silent_server, **options))
+        begun = time.monotonic()
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda n: send(url), range(4)))
+        took_s = time.monotonic() - begun
+    assert {answer.status for answer in answers} == {503}
+    assert took_s < 2
+    wait_until(lambda: send(url).status == 202)
+    assert Run.objects.count() == 2
+
+
+def test_a_token_is_found_while_djangos_pool_is_taken(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, url = hook(alice)
+    connections.close_all()
+
+    def taken(*args: object) -> None:
+        raise OperationalError("couldn't get a connection after 10.00 sec")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(connections["default"]), "get_new_connection", taken)
+        assert send(url).status == 202
+
+
+def test_no_connection_is_held_while_a_body_comes_in(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, url = hook(alice)
+    connections.close_all()
+    held: list[bool] = []
+    read = intake.read
+
+    def slow_read(environ: dict[str, Any], most: int) -> tuple[bytes | None, int]:
+        held.append(connection.connection is not None)
+        return read(environ, most)
+
+    monkeypatch.setattr(intake, "read", slow_read)
+    assert send(url).status == 202
+    assert held == [False]
+
+
+def test_a_desk_whose_connection_was_cut_asks_over_a_new_one(alice: User) -> None:
+    _, url = hook(alice)
+    assert send(url).status == 202
+    desk = doors.shared()
+    assert desk.connection is not None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [desk.connection.info.backend_pid])
+    doors.forget_all()
+    assert send(url).status == 202
+
+
+REPLYING = {"key": "s2", "action": "webhook.respond", "inputs": {"status": 201, "format": "text", "body": "done"}}
+
+
+def test_a_stored_run_whose_reply_cannot_be_read_is_a_202(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, url = built(alice, document("webhook", REPLYING))
+    monkeypatch.setattr(waiting, "FREE_S", 0.1)
+
+    def away(run_id: object) -> None:
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(intake, "said_by", away)
+    answer = send(url)
+    assert answer.status == 202
+    assert Run.objects.get().id.hex == answer.json["run"]
+
+
+def test_a_reply_is_given_as_soon_as_it_is_there(alice: User) -> None:
+    _, url = built(alice, document("webhook", REPLYING))
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(send, url)
+        run = wait_until(lambda: Run.objects.first())
+        Run.objects.filter(pk=run.pk).update(reply={"status": 201, "headers": {}, "body": '{"ok": true}'})
+        hints.shared().replied(run.pk)
+        answer = asked.result(10)
+    assert (answer.status, answer.json) == (201, {"ok": True})
+
+
+def test_only_so_many_wait_beyond_the_first_second(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, url = built(alice, document("webhook", REPLYING))
+    monkeypatch.setattr(waiting, "FREE_S", 0.2)
+    monkeypatch.setattr(waiting, "seats", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(intake, "REPLY_WITHIN_S", 20.0)
+    with ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(send, url) for _ in range(6)]
+        wait_until(lambda: sum(one.done() for one in asked) == 4)
+        assert {one.result().status for one in asked if one.done()} == {202}
+        by_hand = start(Version.objects.get(), trigger="manual")
+        begun = time.monotonic()
+        assert running.wait(by_hand, 15) is False
+        assert time.monotonic() - begun < 5
+        Run.objects.update(status="succeeded", finished_at="2026-01-01T00:00:00Z")
+        assert running.wait(by_hand, 15) is True
+        assert {one.result(10).status for one in asked} == {202}
+        connections.close_all()
+
+
+def test_nobody_is_turned_away_by_rules_of_yesterday(alice: User) -> None:
+    scenario, url = hook(alice, methods=["POST"], signature={"mode": "header", "name": "X-Key", "secret": "old"})
+    assert send(url, x_key="old").status == 202
+
+    def publish(**inputs: Any) -> None:
+        editing.save(actor_of(alice), scenario, document("webhook", **inputs), revision=None)
+        editing.publish(actor_of(alice), scenario)
+
+    publish(methods=["PUT"], signature={"mode": "header", "name": "X-Key", "secret": "old"})
+    assert send(url, method="PUT", x_key="old").status == 202
+    publish(methods=["PUT"], signature={"mode": "header", "name": "X-Key", "secret": "new"})
+    assert send(url, method="PUT", x_key="new").status == 202
+    assert Delivery.objects.filter(scenario=scenario).exclude(verdict="accepted").count() == 0
+    assert send(url, method="PUT", x_key="old").status == 401
+    assert send(url, method="POST", x_key="new").status == 405
+
+
+def test_long_numbers_that_differ_at_their_end_are_two_deliveries(alice: User) -> None:
+    _, url = hook(alice, dedupe_header="X-Delivery")
+    long = "n" * 600
+    first = send(url, x_delivery=long + "1")
+    assert send(url, x_delivery=long + "2").status == 202
+    assert send(url, x_delivery=long + "1").json == {"run": first.json["run"], "duplicate": True}
+    keys = Delivery.objects.values_list("dedupe_key", flat=True)
+    assert all(key.startswith("sha256:") and len(key) == 71 for key in keys)
+
+
+def test_a_number_with_half_a_character_is_a_number_too(alice: User) -> None:
+    _, url = hook(alice, dedupe_path="id")
+    body = b'{"id": "' + b"\\ud800" * 600 + b'"}'
+    assert [send(url, body).status, send(url, body).status] == [202, 200]
+
+
+@pytest.mark.parametrize(
+    ("sender", "kept"), [("fe80::1%eth0", "fe80::1"), ("unix:", None), ("2001:db8::7", "2001:db8::7")]
+)
+def test_an_odd_address_does_not_lose_a_delivery(alice: User, sender: str, kept: str | None) -> None:
+    _, url = hook(alice)
+    assert send(url, sender=sender).status == 202
+    assert Delivery.objects.get().source == kept
+
+
+def test_beyond_the_backlog_senders_are_told_to_come_later(alice: User, settings: Any) -> None:
+    settings.MAX_QUEUED = 3
+    scenario, url = hook(alice, signature={"mode": "header", "name": "X-Key", "secret": "s3cret!"})
+    assert [send(url, x_key="s3cret!").status for _ in range(3)] == [202, 202, 202]
+    backlog.forget_all()
+    begun = time.monotonic()
+    answers = [send(url, x_key="s3cret!") for _ in range(60)]
+    seconds = time.monotonic() - begun
+    assert {(one.status, one.headers.get("Retry-After"), one.json["code"]) for one in answers} == {
+        (429, "5", "over_limit")
+    }
+    assert send(url).status == 401, "strangers hear nothing of the backlog"
+    noted = Delivery.objects.filter(scenario=scenario, verdict="over_limit")
+    assert 1 <= noted.count() <= 10 * (int(seconds) + 2)
+    assert set(noted.values_list("body", flat=True)) == {None}
+    assert Run.objects.count() == 3
+    Run.objects.update(status="succeeded")
+    wait_until(lambda: send(url, x_key="s3cret!").status == 202)
+
+
+def test_another_workspaces_backlog_holds_up_nobody(alice: User, charlie: User, settings: Any) -> None:
+    settings.MAX_QUEUED = 1
+    _, full = hook(alice)
+    _, free = hook(charlie)
+    assert send(full).status == 202
+    backlog.forget_all()
+    assert (send(full).status, send(free).status) == (429, 202)
+
+
+def test_a_switched_off_webhook_notes_few_and_keeps_no_bodies(alice: User) -> None:
+    scenario, url = hook(alice, signature={"mode": "header", "name": "X-Key", "secret": "s3cret!"})
+    editing.deactivate(actor_of(alice), scenario)
+    assert send(url, b"junk").status == 404
+    assert Delivery.objects.count() == 0, "a stranger leaves no trace"
+    begun = time.monotonic()
+    assert {send(url, b'{"n": 1}', x_key="s3cret!").status for _ in range(60)} == {404}
+    noted = Delivery.objects.filter(scenario=scenario)
+    assert 1 <= noted.count() <= 10 * (int(time.monotonic() - begun) + 2)
+    assert set(noted.values_list("verdict", "body")) == {("disabled", None)}
+
+
+def test_what_is_switched_off_under_way_keeps_no_body_either(alice: User) -> None:
+    scenario, url = hook(alice)
+    assert send(url, b"1").status == 202
+    editing.deactivate(actor_of(alice), scenario)
+    assert send(url, b"2").status == 404
+    assert Delivery.objects.get(verdict="disabled").body is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"),
+    [("ru-RU,ru;q=0.9,en;q=0.8", "ru"), ("en", "en"), ("de, ru;q=0.5", "ru"), ("", "en"), ("*;;q=x", "en")],
+)
+def test_a_refusal_speaks_the_senders_language_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, language: str
+) -> None:
+    monkeypatch.setattr(intake, "gettext", lambda text: f"{get_language()}: {text}")
+    refused = send("http://x/hooks/no-such-token/", accept_language=wanted)
+    assert (refused.status, refused.json["code"]) == (404, "not_found")
+    assert refused.json["text"].startswith(f"{language}: There is no webhook here")
+    assert refused.json["hint"].startswith(f"{language}: Compare the address")
