@@ -2,18 +2,24 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 
+from connections.masking import mask_text
 from lib import safe_json
 from lib.errors import Json, UserError
 
 EPOCH_SECONDS = 1_000_000_000  # a lifetime is never that long: a larger number is a moment
 EPOCH_MILLISECONDS = 1_000_000_000_000
 LONGEST_WORDS = 300
+LONGEST_SHOWN = 254  # of an account's name, of a scope
+SECRET_ENDINGS = ("token", "secret", "password", "api_key", "apikey")
+DEEPEST = 8  # levels of an answer that are looked through
+PATH_PART = re.compile(r"[^.\[\]]+|\[\d+\]")
 
 # The grant is gone for good: only the person can bring it back.
 INVALID_GRANT = frozenset(
@@ -73,21 +79,53 @@ class TokenRefused(UserError):
         return self.reason == "invalid_grant"
 
 
-def parse(status: int, body: bytes, *, paths: Mapping[str, str], now: datetime, host: str) -> Answer:
-    """Raises TokenRefused, or UserError token_answer_unreadable (which a later try may mend)."""
+def parse(
+    status: int,
+    body: bytes,
+    *,
+    paths: Mapping[str, str],
+    now: datetime,
+    host: str,
+    secrets: frozenset[str] = frozenset(),
+) -> Answer:
+    """Raises TokenRefused, or UserError token_answer_unreadable (which a later try may mend).
+
+    `secrets` and the answer's own tokens are shown nowhere: not in an error, not as a scope or an account.
+    """
     fields = fields_of(body)
     token = text_at(fields, paths.get("access_token") or "access_token") or text_at(fields, "access_token")
+    refresh_token = text_at(fields, paths.get("refresh_token") or "refresh_token")
+    hidden = secrets | secrets_in(fields) | frozenset(filter(None, (token, refresh_token)))
     if status >= 400 or not token:
-        raise refusal(status, fields, host=host)
-    scope = at(fields, paths.get("scope") or "scope")
+        raise refusal(status, fields, host=host, hidden=hidden)
     return Answer(
         access_token=token,
-        refresh_token=text_at(fields, paths.get("refresh_token") or "refresh_token") or None,
+        refresh_token=refresh_token or None,
         expires_at=expiry(fields, paths.get("expires_in", ""), now),
-        scopes=scope_list(scope),
-        account=text_at(fields, paths.get("account", "")) or account_in(fields),
+        scopes=scope_list(at(fields, paths.get("scope") or "scope"), hidden),
+        account=shown(text_at(fields, paths.get("account", "")), hidden) or account_in(fields, hidden),
         fields=fields,
     )
+
+
+def secrets_in(value: Json, name: str = "", depth: int = 0) -> frozenset[str]:
+    """The tokens and keys of an answer, by the names that they have there, however deep."""
+    if isinstance(value, Mapping) and depth < DEEPEST:
+        return frozenset().union(*(secrets_in(item, str(key), depth + 1) for key, item in value.items()))
+    if isinstance(value, list) and depth < DEEPEST:
+        return frozenset().union(*(secrets_in(item, name, depth + 1) for item in value))
+    if not isinstance(value, (str, int)) or isinstance(value, bool) or not value:
+        return frozenset()
+    return frozenset({str(value)}) if name.lower().endswith(SECRET_ENDINGS) else frozenset()
+
+
+def shown(text: str, hidden: frozenset[str]) -> str:
+    """The text if people may see it; nothing where it is long or holds a token: a path may point anywhere."""
+    return "" if len(text) > LONGEST_SHOWN or holds(text, hidden) else text
+
+
+def holds(text: str, hidden: frozenset[str]) -> bool:
+    return text in hidden or mask_text(text, hidden) != text
 
 
 def fields_of(body: bytes) -> dict[str, Json]:
@@ -101,8 +139,8 @@ def fields_of(body: bytes) -> dict[str, Json]:
     return value if isinstance(value, dict) else {}
 
 
-def refusal(status: int, fields: Mapping[str, Json], *, host: str) -> UserError:
-    error, description = words_of(fields)
+def refusal(status: int, fields: Mapping[str, Json], *, host: str, hidden: frozenset[str] = frozenset()) -> UserError:
+    error, description = (short(words, hidden) for words in words_of(fields))
     if status in (408, 425, 429) or status >= 500:
         return TokenRefused(
             "status", status=status, error=error or str(status), description=description, host=host, retry=True
@@ -124,12 +162,12 @@ def reason_of(error: str, status: int) -> str:
     return "" if error else "status"
 
 
-def words_of(fields: Mapping[str, Json]) -> tuple[str, str]:
+def words_of(fields: Mapping[str, Json]) -> tuple[Json, Json]:
     """The error's code and its sentence, from the shapes that services use."""
     error = fields.get("error")
     if isinstance(error, Mapping):
         code = error.get("code") or error.get("type") or error.get("status") or error.get("error_code") or ""
-        return short(code), short(error.get("message") or error.get("description") or error.get("error_msg") or "")
+        return code, error.get("message") or error.get("description") or error.get("error_msg") or ""
     description = (
         fields.get("error_description")
         or fields.get("error_message")
@@ -138,11 +176,14 @@ def words_of(fields: Mapping[str, Json]) -> tuple[str, str]:
         or fields.get("title")
         or ""
     )
-    return short(error or fields.get("code") or ""), short(description)
+    return error or fields.get("code") or "", description
 
 
-def short(value: Json) -> str:
-    return str(value)[:LONGEST_WORDS] if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+def short(value: Json, hidden: frozenset[str]) -> str:
+    """Masked before it is cut: a secret must not survive in halves at the edge."""
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        return ""
+    return mask_text(str(value), hidden)[:LONGEST_WORDS]
 
 
 def expiry(fields: Mapping[str, Json], path: str, now: datetime) -> datetime | None:
@@ -182,22 +223,21 @@ def written_moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def scope_list(value: Json) -> list[str] | None:
+def scope_list(value: Json, hidden: frozenset[str] = frozenset()) -> list[str] | None:
     """Scopes come as a text with spaces or commas, or as a list; None where the answer does not name them."""
     if isinstance(value, str):
-        return value.replace(",", " ").split() or None
-    if isinstance(value, list):
-        return [str(item) for item in value] or None
-    return None
+        value = [] if holds(value, hidden) else value.replace(",", " ").split()
+    items = value if isinstance(value, list) else []
+    return [str(item) for item in items if isinstance(item, (str, int)) and shown(str(item), hidden)] or None
 
 
-def account_in(fields: Mapping[str, Json]) -> str:
+def account_in(fields: Mapping[str, Json], hidden: frozenset[str] = frozenset()) -> str:
     """Whose token it is, where the answer happens to tell. The id_token came over the same TLS: no need to verify."""
     claims = claims_of(fields.get("id_token"))
     for source in (claims, fields):
         for name in ("email", "preferred_username", "login", "username", "name"):
-            if isinstance(value := source.get(name), str) and value:
-                return value[:254]
+            if isinstance(value := source.get(name), str) and shown(value, hidden):
+                return value
     return ""
 
 
@@ -214,17 +254,19 @@ def claims_of(token: Json) -> dict[str, Json]:
 
 
 def at(fields: Any, path: str) -> Json:
-    """The value at a dotted path (`data.access_token`, `items.0.id`), or None. A key with dots in it is tried whole."""
+    """The value at a path (`data.access_token`, `items.0.id`, `items[0].id`), or None. A key that looks like a path is
+    tried whole."""
     if not path:
         return None
     if isinstance(fields, Mapping) and path in fields:
         return fields[path]
     value: Any = fields
-    for part in path.split("."):
+    for part in PATH_PART.findall(path):
+        number = part.strip("[]")
         if isinstance(value, Mapping):
-            value = value.get(part)
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
-            value = value[int(part)]
+            value = value.get(number)
+        elif isinstance(value, list) and number.isdecimal() and int(number) < len(value):
+            value = value[int(number)]
         else:
             return None
     return value

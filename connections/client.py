@@ -1,11 +1,14 @@
 """Sends the requests of steps: signed in with a connection and only to its hosts, or plain; keeps masked exchanges."""
 
 import base64
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote
 
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -13,7 +16,7 @@ from actions.base import MAX_BYTES, Request
 from connections import refresh, renewal, tokens
 from connections.config import BasicConfig, BearerConfig, Config, KeyConfig, OAuthConfig
 from connections.hosts import require_allowed
-from connections.masking import mask_body, mask_headers, mask_text
+from connections.masking import SCHEMES, mask_body, mask_headers, mask_text
 from connections.models import Connection
 from connections.rendering import Names, render, render_address, render_text_pairs
 from lib import egress
@@ -22,10 +25,9 @@ from lib.errors import Json, UserError
 
 SEEN_EVERY = timedelta(minutes=1)  # how exact `last_used_at` is
 SECRET_NAMES = frozenset({"client_secret", "access_token", "refresh_token", "key", "password", "token"})
-
-SCHEMES = frozenset({"Basic", "Bearer"})
-
 BeforeSend = Callable[[], None]
+
+log = logging.getLogger(__name__)
 
 
 class PlainClient:
@@ -55,7 +57,7 @@ class PlainClient:
             max_bytes=max_bytes,
             redirects=redirects,
             pool=self.pool,
-            before_send=self.before_send,
+            before_send=self.before_send or close_old_connections,  # to the pool: an answer may take its time
         )
         noted["took_ms"] = response.took_ms
         noted["response"] = {
@@ -105,8 +107,7 @@ class SignedIn(PlainClient):
         response = self.exchange(self.signed(plain), timeout_s, redirects, max_bytes)
         if parse(response.url).origin != origin or not self.says_expired(response):
             return response
-        seen = self.connection.token_version
-        self.take(refresh.renewed(self.connection, seen=seen))
+        self.renew()
         # A refusal is definite: nothing was done, so that sending it again is safe whatever the step does.
         again = self.exchange(self.signed(plain), timeout_s, redirects, max_bytes)
         USELESS.note(self.connection, still_refused=again.status == response.status and again.status != 401)
@@ -122,7 +123,7 @@ class SignedIn(PlainClient):
         if not self.tokens.access_token:
             if not self.config.is_for_client:
                 raise UserError("reauthorization_needed", "not_connected", params=refresh.about(self.connection))
-            self.take(refresh.renewed(self.connection, seen=self.connection.token_version))
+            self.renew()
             return
         now = timezone.now()
         if renewal.is_due(self.connection, self.config, now) and renewal.can_renew(self.config, self.tokens):
@@ -130,11 +131,19 @@ class SignedIn(PlainClient):
 
     def renew_ahead(self, *, is_over: bool) -> None:
         try:
-            self.take(refresh.renewed(self.connection, seen=self.connection.token_version))
+            self.renew()
         except UserError as error:
             # The old token still lives: a token endpoint that is down for a moment need not stop anybody.
             if is_over or not error.retry:
                 raise
+
+    def renew(self) -> None:
+        """Work with a newer token. A database in trouble says nothing about the request, of which nothing was done."""
+        try:
+            self.take(refresh.renewed(self.connection, seen=self.connection.token_version))
+        except DatabaseError:
+            log.exception("connection %s: could not be renewed", self.connection.public_id)
+            raise refresh.busy(self.connection) from None
 
     def says_expired(self, response: egress.Response) -> bool:
         config = self.config
@@ -213,7 +222,11 @@ def note_use(connection: Connection) -> None:
     now = timezone.now()
     if connection.last_used_at is None or connection.last_used_at < now - SEEN_EVERY:
         old = Q(last_used_at=None) | Q(last_used_at__lt=now - SEEN_EVERY)
-        Connection.objects.filter(old, pk=connection.pk).update(last_used_at=now)
+        try:
+            with transaction.atomic():  # a failure must not end a transaction of the caller's
+                Connection.objects.filter(old, pk=connection.pk).update(last_used_at=now)
+        except DatabaseError:  # nobody's request fails because of a note
+            log.warning("connection %s: its use could not be noted", connection.public_id, exc_info=True)
         connection.last_used_at = now
 
 

@@ -122,7 +122,7 @@ SECRET_BY_TYPE = {"oauth2": "client_secret", "api_key": "key", "basic": "passwor
 GUARDED = frozenset(
     {
         *("client_id", "authorization_url", "token_url", "refresh_url", "revoke_url", "api_base_url", "check_url"),
-        *("token_method", "token_format", "token_params", "token_headers"),
+        *("token_method", "token_format", "token_params", "token_headers", "token_response"),
         *("refresh_method", "refresh_format", "refresh_params", "refresh_headers"),
         *("request_query", "request_headers", "allowed_hosts", "grant"),
         *("header", "query", "prefix", "username"),

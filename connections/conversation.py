@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import requests
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
 from django.utils import timezone
 from oauthlib.oauth2 import Client as OAuthClient
 from oauthlib.oauth2.rfc6749.tokens import OAuth2Token
@@ -19,8 +21,9 @@ from requests_oauthlib import OAuth2Session
 
 from connections import answers
 from connections.answers import Answer
+from connections.masking import SCHEMES, is_secret_name, mask_error
 from lib import egress, safe_json
-from lib.errors import Json
+from lib.errors import Json, UserError
 
 TIMEOUT_S = 15
 MAX_BYTES = 1_000_000
@@ -34,10 +37,15 @@ os.environ.setdefault("OAUTHLIB_INSECURE_TRANSPORT", "1")
 for name in ("requests_oauthlib", "oauthlib"):
     logging.getLogger(name).setLevel(logging.INFO)
 
+log = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class TokenRequest:
-    """A request to a token endpoint, with all templates rendered. `paths` say where an unusual answer has what."""
+    """A request to a token endpoint, with all templates rendered. `paths` say where an unusual answer has what.
+
+    `secrets` are the values that no error and nothing else that people see may repeat.
+    """
 
     url: str
     method: str = "POST"
@@ -46,10 +54,18 @@ class TokenRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     paths: Mapping[str, str] = field(default_factory=dict)
     pool: str = ""
+    secrets: frozenset[str] = frozenset()
 
     @property
     def host(self) -> str:
         return urlsplit(self.url).netloc
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The secrets, and what was sent under the name of one: a key that was typed into a template, say."""
+        sent = [*self.params.items(), *self.headers.items()]
+        values = [text_of(value) for name, value in sent if is_secret_name(name)]
+        return self.secrets | {part for value in values for part in (value, *value.split()) if part not in SCHEMES}
 
     def as_arguments(self) -> dict[str, Any]:
         """How `requests` is to send it. A redirect is never followed: the secrets are in the request."""
@@ -72,14 +88,19 @@ class TokenRequest:
 def fetch(request: TokenRequest, *, keep: Callable[[int, bytes], None]) -> Answer:
     """Ask for a token. `keep(status, body)` stores the raw answer before it is parsed.
 
-    Raises TokenRefused, UserError token_answer_unreadable, and what the egress raises.
+    Raises TokenRefused, UserError token_answer_unreadable, and what the egress raises; no secret is in their words.
     """
     reader = Reader(request, keep)
-    with session(reader, pool=request.pool) as talk:
-        # The hook is there since requests-oauthlib 1.4; the stubs do not know it.
-        talk.register_compliance_hook("access_token_request", reader.as_configured)  # type: ignore[call-overload]
-        talk.register_compliance_hook("access_token_response", reader.read)
-        talk.fetch_token(request.url, method=request.method, include_client_id=True)
+    close_old_connections()  # to the pool: the service may take its time
+    try:
+        with session(reader, pool=request.pool) as talk:
+            # The hook is there since requests-oauthlib 1.4; the stubs do not know it.
+            talk.register_compliance_hook("access_token_request", reader.as_configured)  # type: ignore[call-overload]
+            talk.register_compliance_hook("access_token_response", reader.read)
+            talk.fetch_token(request.url, method=request.method, include_client_id=True)
+    except UserError as error:
+        mask_error(error, request.hidden)
+        raise
     assert reader.answer is not None
     return reader.answer
 
@@ -116,12 +137,25 @@ class Reader(OAuthClient):
 
     def read(self, response: requests.Response) -> requests.Response:
         self.status, self.body = response.status_code, response.content
-        self.keep(self.status, self.body)
+        self.keep_before_reading()
         return response
+
+    def keep_before_reading(self) -> None:
+        """A database that is away for a moment must not cost a rotated token: it may be back for the next write."""
+        try:
+            self.keep(self.status, self.body)
+        except DatabaseError:
+            log.exception("an answer of %s could not be kept before it was read", self.request.host)
+            close_old_connections()
 
     def parse_request_body_response(self, body: str, scope: Any = None, **kwargs: Any) -> OAuth2Token:
         self.answer = answers.parse(
-            self.status, self.body, paths=self.request.paths, now=timezone.now(), host=self.request.host
+            self.status,
+            self.body,
+            paths=self.request.paths,
+            now=timezone.now(),
+            host=self.request.host,
+            secrets=self.request.hidden,
         )
         self.token = OAuth2Token({"access_token": self.answer.access_token})
         return self.token

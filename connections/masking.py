@@ -3,11 +3,11 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
-from lib.errors import Json
+from lib.errors import Json, UserError
 
 MASK = "••••••"
 KEPT_OF_BODY = 20_000  # bytes
@@ -18,6 +18,7 @@ SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth"})
+SCHEMES = frozenset({"Basic", "Bearer"})  # stand before a secret and are none
 # Tokens that are known by their look, when a service puts one into an answer that we did not ask for.
 LOOKS_SECRET = re.compile(
     r"ya29\.[\w-]{20,}|\b1//0[\w-]{20,}|GOCSPX-[\w-]{10,}|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|\bgh[opsu]_\w{20,}|\bxox[abpr]-[\w-]{10,}"
@@ -30,6 +31,13 @@ def mask_headers(headers: Mapping[str, str], secrets: frozenset[str]) -> dict[st
 
 def is_secret_name(name: str) -> bool:
     return name.lower() in SECRET_HEADERS or bool(SECRET_NAME.search(name))
+
+
+def mask_typed(pairs: Mapping[str, str], is_literal: Callable[[str], bool]) -> dict[str, str]:
+    """Rows of templates for reading: what was typed in under the name of a secret is masked, an expression is not."""
+    return {
+        name: MASK if value and is_secret_name(name) and is_literal(value) else value for name, value in pairs.items()
+    }
 
 
 def mask_text(text: str, secrets: frozenset[str]) -> str:
@@ -47,6 +55,11 @@ def mask_json(value: Json, secrets: frozenset[str]) -> Json:
     if isinstance(value, list):
         return [mask_json(item, secrets) for item in value]
     return value
+
+
+def mask_error(error: UserError, secrets: frozenset[str]) -> None:
+    """Before an error is stored or shown: a service may repeat in its words what it was sent."""
+    error.params = mask_json(error.params, secrets)
 
 
 def mask_known(value: Json, secrets: frozenset[str]) -> Json:

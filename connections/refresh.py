@@ -11,7 +11,7 @@ import secrets
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.db import close_old_connections
@@ -22,6 +22,7 @@ from django.utils import timezone
 from connections import answers, conversation, events, renewal, tokens
 from connections.answers import Answer, TokenRefused
 from connections.config import OAuthConfig
+from connections.masking import mask_error
 from connections.models import Connection
 from connections.tokens import Tokens
 from lib.errors import UserError
@@ -131,9 +132,10 @@ def perform(connection: Connection, seen: int, owner: str) -> Connection:
 
 def lost_answer(connection: Connection, config: OAuthConfig, seen: int) -> Answer | None:
     """An answer to a refresh from this very version that a crash kept from being used: its tokens are the live ones."""
+    hidden = tokens.hidden_of(connection)
     for status, body in tokens.kept_answers(connection, version=seen):
         try:
-            return answers.parse(status, body, paths=config.token_response, now=timezone.now(), host="")
+            return answers.parse(status, body, paths=config.token_response, now=timezone.now(), host="", secrets=hidden)
         except UserError:
             continue
     return None
@@ -142,7 +144,7 @@ def lost_answer(connection: Connection, config: OAuthConfig, seen: int) -> Answe
 def asked_answer(connection: Connection, config: OAuthConfig, old: Tokens, seen: int) -> Answer:
     if not renewal.can_renew(config, old):
         raise UserError("reauthorization_needed", "no_refresh_token", params=about(connection))
-    request = renewal.request_for(connection, config, old)
+    request = replace(renewal.request_for(connection, config, old), secrets=tokens.hidden_of(connection))
     return conversation.fetch(
         request, keep=lambda status, body: tokens.keep_answer(connection, status, body, version=seen)
     )
@@ -173,6 +175,7 @@ def stored(connection: Connection, seen: int, owner: str, new: Tokens, answer: A
 
 def failed(connection: Connection, seen: int, owner: str, error: UserError) -> Connection:
     """Note a refusal or a failure. Nothing stored is deleted: the next try may find the service in better health."""
+    mask_error(error, tokens.hidden_of(connection))
     current = Connection.objects.get(pk=connection.pk)
     if current.token_version != seen:  # somebody else's refresh made ours come too late: theirs is the live token
         release(connection, owner)

@@ -1,11 +1,12 @@
 """A connection's secrets and tokens: sealed in columns, opened where they are needed, merged when new ones come."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from accounts import vault
-from connections.answers import Answer
+from connections.answers import Answer, secrets_in
 from connections.config import SECRET_BY_TYPE, Config, OAuthConfig, config_of
 from connections.models import Connection, TokenAnswer
 from lib import safe_json
@@ -129,8 +130,18 @@ def names_of(connection: Connection, config: Config, secrets: Mapping[str, str],
 
 def secret_values(secrets: Mapping[str, str], tokens: Tokens) -> frozenset[str]:
     """The values that must show up nowhere."""
-    answered = {str(value) for name, value in tokens.answer.items() if name.endswith("token") and value}
+    answered = secrets_in(tokens.answer) | secrets_in(tokens.callback)
     return frozenset(filter(None, {*secrets.values(), tokens.access_token, tokens.refresh_token, *answered}))
+
+
+def hidden_of(connection: Connection) -> frozenset[str]:
+    """The values of a connection that must show up nowhere; none where they cannot be decrypted anyway."""
+    typed, given = dict[str, str](), Tokens()
+    with suppress(UserError):
+        typed = secrets_of(connection)
+    with suppress(UserError):
+        given = tokens_of(connection)
+    return secret_values(typed, given)
 
 
 def has_secret(connection: Connection) -> bool:
