@@ -12,6 +12,13 @@ register(
             gettext_noop("The connection “{name}” may not send its keys to {host}."),
             gettext_noop("Add the host to “Where the keys may go” in the connection's settings if you trust it."),
         ),
+        "destination_not_allowed.unencrypted": Words(
+            gettext_noop("The connection “{name}” may not send its keys to {host} without encryption."),
+            gettext_noop(
+                "Write https:// in the step. If the service has no encryption, write http:// in the connection's "
+                "base address."
+            ),
+        ),
         "reauthorization_needed": Words(
             gettext_noop("The connection “{name}” needs to be authorized again."),
             gettext_noop("Open the connection and press “Authorize again”. What waits will go on by itself."),

@@ -4,9 +4,9 @@ import re
 import secrets
 from collections.abc import Mapping
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from lib.egress.urls import parse
+from lib.egress.urls import Origin, parse
 from lib.errors import Json, UserError
 from lib.expressions import Compiled, compile_value, evaluate_text
 from lib.expressions.splitting import Kind, Piece, split
@@ -15,7 +15,8 @@ Names = Mapping[str, Json]
 
 ENCODERS = ("url_encode", "urlencode")
 QUERY_SAFE = "!$'()*+,-./:;?@_~%[]"  # kept as typed: legal in a query, or already an escape
-TEMPLATED_HOST = re.compile(r"https?://[^/?#]*(?:\{[{%]|<<)")
+TEMPLATED_HOST = re.compile(r"https?://[^/?#]*(?:\{[{%#]|<<)")
+AUTHORITY = re.compile(r"(?<=://)[^/?#]*")
 ANSWER = frozenset({"token", "callback", "access_token", "refresh_token"})
 CLIENT = frozenset({"client_id", "client_secret", "redirect_uri", "scope"})
 
@@ -70,11 +71,16 @@ def render_address(template: str, names: Names) -> str:
     """
     pieces = split(template.strip())
     if any(piece.kind is Kind.TAG for piece in pieces):
-        return legal(render_text(template.strip(), names))
+        return with_readable_host(legal(render_text(template.strip(), names)))
     address = ""
     for piece in pieces:
         address += piece_in_address(piece, names, in_query="?" in address)
-    return address
+    return with_readable_host(address)
+
+
+def with_readable_host(address: str) -> str:
+    """A host of another alphabet is not percent-encoded: whoever sends the request gives it its ASCII form."""
+    return AUTHORITY.sub(lambda found: found[0] if unquote(found[0]).isascii() else unquote(found[0]), address, count=1)
 
 
 def piece_in_address(piece: Piece, names: Names, *, in_query: bool) -> str:
@@ -95,6 +101,14 @@ def names_in(template: str) -> frozenset[str]:
     return frozenset(compiled(template).references)
 
 
+def is_literal(template: str) -> bool:
+    """Whether it gives what was typed in, since it takes nothing from elsewhere."""
+    try:
+        return not names_in(template)
+    except UserError:
+        return True
+
+
 def one_time_state() -> str:
     return secrets.token_urlsafe(32)
 
@@ -104,7 +118,11 @@ def host_of(address: str) -> str:
     if not address.startswith(("http://", "https://")) or TEMPLATED_HOST.match(address):
         return ""
     try:
-        origin = parse(address.partition("{")[0].partition("<")[0]).origin
+        return place_of(parse(address.partition("{")[0].partition("<")[0]).origin)
     except UserError:
         return ""
+
+
+def place_of(origin: Origin) -> str:
+    """`host:port`, the port always there."""
     return f"[{origin.host}]:{origin.port}" if ":" in origin.host else f"{origin.host}:{origin.port}"
