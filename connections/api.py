@@ -54,7 +54,7 @@ class ConnectionList(GenericAPIView[Connection]):
     def get(self, request: Request) -> Response:
         """The workspace's connections, newest first."""
         page = self.paginate_queryset(self.get_queryset())
-        return self.get_paginated_response([ConnectionSerializer(one).data for one in page or []])
+        return self.get_paginated_response([read_by(request, one) for one in page or []])
 
     @extend_schema(request=BODY, responses={201: ConnectionSerializer} | WRONG)
     def post(self, request: Request) -> Response:
@@ -75,13 +75,13 @@ class ConnectionList(GenericAPIView[Connection]):
             settings=settings,
             secrets=secrets,
         )
-        return Response(ConnectionSerializer(made).data, status=201)
+        return Response(read_by(request, made), status=201)
 
 
 class ConnectionDetail(APIView):
     @extend_schema(responses=ConnectionSerializer)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(ConnectionSerializer(access.get(actor(request), slug)).data)
+        return Response(read_by(request, access.get(actor(request), slug)))
 
     @extend_schema(request=BODY, responses={200: ConnectionSerializer} | WRONG)
     def patch(self, request: Request, slug: str) -> Response:
@@ -99,7 +99,7 @@ class ConnectionDetail(APIView):
             settings=settings,
             secrets=secrets,
         )
-        return Response(ConnectionSerializer(changed).data)
+        return Response(read_by(request, changed))
 
     @extend_schema(responses={204: None, (409, "application/json"): ErrorSerializer})
     def delete(self, request: Request, slug: str) -> Response:
@@ -117,7 +117,11 @@ class Authorize(APIView):
         who, connection = actor(request), access.get(actor(request), slug)
         in_browser = who.token is None
         begun = oauth.begin(
-            connection, user=who.user, browser=cookies.nonce_of(request._request), in_browser=in_browser
+            connection,
+            user=who.user,
+            token=who.token,
+            browser=cookies.nonce_of(request._request),
+            in_browser=in_browser,
         )
         audit.record(who, "connection.authorization_begun", connection.name)
         response = Response({"authorization_url": begun.url})
@@ -128,11 +132,14 @@ class Authorize(APIView):
 class Refresh(APIView):
     needs = Role.EDITOR
 
-    @extend_schema(request=None, responses={200: ConnectionSerializer})
+    @extend_schema(request=None, responses={200: ConnectionSerializer, (409, "application/json"): ErrorSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Renew the access token now."""
+        """Renew the access token now; 409 reauthorization_needed where the service has withdrawn the access."""
         connection = refreshable(actor(request), slug)
-        return Response(ConnectionSerializer(refresh.renewed_by_hand(connection)).data)
+        try:
+            return Response(read_by(request, refresh.renewed_by_hand(connection)))
+        except UserError as error:
+            raise what_follows(connection, error) from None
 
 
 class Check(APIView):
@@ -160,7 +167,23 @@ class Disconnect(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Forget the tokens, and revoke them where a URL for that is known."""
         connection = editing.disconnect(actor(request), access.get(actor(request), slug))
-        return Response(ConnectionSerializer(connection).data)
+        return Response(read_by(request, connection))
+
+
+def read_by(request: Request, connection: Connection) -> dict[str, Json]:
+    """The connection as this person may see it."""
+    data: dict[str, Json] = ConnectionSerializer(connection, context={"role": actor(request).role}).data
+    return data
+
+
+def what_follows(connection: Connection, error: UserError) -> UserError:
+    """Where only a person can help, the code that runs get for the same; what the service said is its cause."""
+    current = Connection.objects.get(pk=connection.pk)
+    if current.status != "needs_reauthorization":
+        return error
+    needed = refresh.needs_person(current)
+    needed.params["cause"] = current.error
+    return needed
 
 
 def refreshable(who: Actor, slug: str) -> Connection:

@@ -18,9 +18,14 @@ class ConnectionsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import audit
+        from accounts.events import access_lost
         from accounts.keys import sealed_in
-        from connections import errors, rotation  # noqa: F401 (they register what they hold)
-        from connections.models import Connection
+        from connections import errors, flows, rotation  # noqa: F401 (they register what they hold)
+        from connections.models import AuthorizationFlow, Connection, TokenAnswer
 
         sealed_in(Connection, "secrets", "tokens")
+        sealed_in(AuthorizationFlow, "verifier")
+        sealed_in(TokenAnswer, "answer")
         audit.name_actions(AUDITED)
+        if flows.drop_flows not in access_lost:
+            access_lost.append(flows.drop_flows)

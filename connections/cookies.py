@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from connections.oauth import LIFE
+from connections.flows import LIFE
 
 
 def name() -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.forms.utils import ErrorDict
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -207,5 +208,5 @@ def bound_to_itself(connection: Connection) -> ConnectionForm:
     form = form_for(connection)
     form.is_bound = True
     form.cleaned_data = dict(form.initial)
-    form._errors = form.error_class()  # type: ignore[attr-defined]
+    form._errors = ErrorDict()  # type: ignore[attr-defined]
     return form

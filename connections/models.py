@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Workspace
+from accounts.models import ApiToken, Workspace
 from lib.ids import public_id
 
 TYPES = [
@@ -67,6 +67,7 @@ class AuthorizationFlow(models.Model):
     state_digest = models.BinaryField(max_length=32, unique=True)
     browser_digest = models.BinaryField(max_length=32, null=True)  # of a cookie; null where a token began it
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True)
+    token = models.ForeignKey(ApiToken, on_delete=models.CASCADE, null=True)  # what began it, where a program did
     verifier = models.BinaryField(null=True)  # sealed PKCE code verifier
     redirect_uri = models.TextField()
     config_digest = models.BinaryField(max_length=32)

@@ -6,34 +6,39 @@ the templates think of them.
 
 import base64
 import hashlib
-import hmac
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from accounts import vault
-from accounts.models import User
-from connections import account, conversation, events, refresh, tokens
+from accounts.models import ApiToken, User
+from connections import account, conversation, events, flows, refresh, tokens
 from connections.answers import Answer, TokenRefused
-from connections.config import Config, OAuthConfig
+from connections.config import OAuthConfig
 from connections.conversation import TokenRequest
-from connections.hosts import require_own
+from connections.flows import BadState as BadState
+from connections.hosts import require_own, written_host
+from connections.masking import mask_error, mask_text
 from connections.models import AuthorizationFlow, Connection
 from connections.redirect import redirect_uri
-from connections.rendering import Names, host_of, one_time_state, render_address, render_pairs, render_text_pairs
+from connections.rendering import (
+    Names,
+    host_of,
+    one_time_state,
+    place_of,
+    render_address,
+    render_pairs,
+    render_text_pairs,
+)
 from connections.tokens import Tokens
-from lib.errors import InvalidInput, Json, UserError, gettext_noop
+from lib.egress.urls import Origin, parse
+from lib.errors import InvalidInput, Json, UserError, describe, gettext_noop
 
-LIFE = timedelta(minutes=10)
-FLOWS = AuthorizationFlow._meta.db_table
 KEPT_OF_CALLBACK = 2000  # characters of a parameter
 PERSON_REFUSED = frozenset(
     {"access_denied", "user_denied", "consent_required", "interaction_required", "login_required"}
@@ -49,17 +54,18 @@ class Begun:
     nonce: str | None = None
 
 
-class BadState(UserError):
-    """The callback matches no authorization that is under way: unknown, used, too old, or another browser's."""
-
-    def __init__(self) -> None:
-        super().__init__("bad_state")
-
-
-def begin(connection: Connection, *, user: User | None, browser: str | None = None, in_browser: bool) -> Begun:
+def begin(
+    connection: Connection,
+    *,
+    user: User | None,
+    token: ApiToken | None = None,
+    browser: str | None = None,
+    in_browser: bool,
+) -> Begun:
     """Begin an authorization; with client credentials, get the token at once.
 
     `in_browser`: begun in the cabinet, to be finished in the same browser; `browser` is the nonce that it has.
+    `token`: of the API, where it was begun by one. Nobody (`user` is None) is the operator, at the command line.
     Raises UserError authorization_unsupported, InvalidInput for fields without which it cannot begin, token_refused.
     """
     config = tokens.config(connection)
@@ -72,18 +78,7 @@ def begin(connection: Connection, *, user: User | None, browser: str | None = No
     state, verifier = one_time_state(), secrets.token_urlsafe(48)
     nonce = (browser or secrets.token_urlsafe(24)) if in_browser else None
     url = authorization_url(connection, config, state=state, verifier=verifier)
-    now = timezone.now()
-    AuthorizationFlow.objects.filter(connection=connection, expires_at__lt=now).delete()
-    AuthorizationFlow.objects.create(
-        connection=connection,
-        state_digest=digest(state),
-        browser_digest=digest(nonce) if nonce else None,
-        user=user,
-        verifier=vault.seal(verifier.encode(), **verifier_place(connection, state)),
-        redirect_uri=redirect_uri(connection),
-        config_digest=config_digest(connection, config),
-        expires_at=now + LIFE,
-    )
+    flows.start(connection, config, state=state, verifier=verifier, browser=nonce, user=user, token=token)
     return Begun(url, nonce)
 
 
@@ -94,7 +89,7 @@ def require_filled(connection: Connection, config: OAuthConfig) -> None:
 
 
 def authorization_url(connection: Connection, config: OAuthConfig, *, state: str, verifier: str) -> str:
-    """The address that the person is sent to, with what the template leaves out."""
+    """The address that the person is sent to, with what the template leaves out. Raises InvalidInput for no address."""
     names = {
         "client_id": config.client_id,
         "redirect_uri": redirect_uri(connection),
@@ -102,10 +97,22 @@ def authorization_url(connection: Connection, config: OAuthConfig, *, state: str
         "state": state,
         "code_challenge": challenge_of(verifier),
     }
-    return completed(render_address(config.authorization_url, names), names, with_pkce=config.use_pkce)
+    url = render_address(config.authorization_url, names)
+    return completed(url, web_origin(config.authorization_url, url), names, with_pkce=config.use_pkce)
 
 
-def completed(url: str, names: Mapping[str, str], *, with_pkce: bool) -> str:
+def web_origin(template: str, url: str) -> Origin:
+    """Where a browser may be sent: never a `javascript:` that an expression made, nor another host than is written."""
+    try:
+        origin = parse(url).origin
+    except UserError as error:
+        raise InvalidInput({"authorization_url": [str(describe(error.as_json(), _)["text"])]}) from None
+    if (host := written_host(template)) and host != place_of(origin):
+        raise InvalidInput({"authorization_url": [_("The expressions in it change the host of the address.")]})
+    return origin
+
+
+def completed(url: str, origin: Origin, names: Mapping[str, str], *, with_pkce: bool) -> str:
     """A bare address gets the standard's parameters; every one gets our `state`, and PKCE where it is wanted."""
     parts = urlsplit(url)
     pairs = [pair for pair in parts.query.split("&") if pair]
@@ -123,7 +130,7 @@ def completed(url: str, names: Mapping[str, str], *, with_pkce: bool) -> str:
     elif "code_challenge" in present and "code_challenge_method" not in present:
         added["code_challenge_method"] = "S256"
     pairs += [f"{name}={quote(value, safe='')}" for name, value in added.items()]
-    return urlunsplit((parts.scheme, parts.netloc, parts.path, "&".join(pairs), ""))
+    return urlunsplit((origin.scheme, origin.netloc, parts.path, "&".join(pairs), ""))
 
 
 def name_of(pair: str) -> str:
@@ -144,36 +151,29 @@ def finish(
     token_refused and what the egress raises, noted at the connection already.
     """
     state = callback.get("state", "")
-    flow = matching_flow(connection, state, user=user, browser=browser)
-    config = tokens.oauth_config(connection)
-    check_issuer(config, callback)
+    flow = flows.matching_flow(connection, state, user=user, browser=browser)
     # Used up before anything is done with it: of two callbacks with one state, one gets nothing.
-    if not AuthorizationFlow.objects.filter(pk=flow.pk, used_at=None).update(used_at=timezone.now()):
+    if not AuthorizationFlow.objects.filter(pk=flow.pk, used_at=None).update(used_at=timezone.now(), verifier=None):
         raise BadState
-    if refusal := callback.get("error"):
-        raise refused(connection, refusal, callback.get("error_description", ""))
+    config = tokens.oauth_config(connection)
+    flows.require_still_allowed(flow, connection)
+    check_issuer(config, callback)
+    verifier = flows.opened_verifier(connection, flow, state)
     code = callback.get("code") or callback.get("auth_code") or ""
+    hidden = tokens.hidden_of(connection) | {state, verifier, code}
+    if refusal := callback.get("error"):
+        raise refused(connection, refusal, callback.get("error_description", ""), hidden)
     if not code:
-        raise refused(connection, "no_code", "")
+        raise refused(connection, "no_code", "", hidden)
+    given = {"code": code, "state": state, "code_verifier": verifier, "redirect_uri": flow.redirect_uri}
     try:
-        return exchanged(connection, config, flow, code=code, state=state, callback=kept(callback))
-    except UserError as error:
-        note_failure(connection, error)
+        return exchanged(connection, config, flow, given=given, callback=kept(callback), hidden=hidden)
+    except BadState:
+        tokens.forget_answers(connection, of_exchanges=True)
         raise
-
-
-def matching_flow(connection: Connection, state: str, *, user: User | None, browser: str | None) -> AuthorizationFlow:
-    flow = AuthorizationFlow.objects.filter(connection=connection, state_digest=digest(state)).first()
-    if flow is None or flow.used_at is not None or flow.expires_at <= timezone.now():
-        raise BadState
-    if not hmac.compare_digest(bytes(flow.config_digest), config_digest(connection, tokens.oauth_config(connection))):
-        raise BadState
-    if flow.browser_digest is not None:
-        if browser is None or not hmac.compare_digest(bytes(flow.browser_digest), digest(browser)):
-            raise BadState
-        if user is None or flow.user_id != user.pk:
-            raise BadState
-    return flow
+    except UserError as error:
+        note_failure(connection, error, hidden)
+        raise
 
 
 def check_issuer(config: OAuthConfig, callback: Mapping[str, str]) -> None:
@@ -184,16 +184,19 @@ def check_issuer(config: OAuthConfig, callback: Mapping[str, str]) -> None:
         raise BadState
 
 
-def refused(connection: Connection, error: str, description: str) -> UserError:
+def refused(connection: Connection, error: str, description: str, hidden: frozenset[str]) -> UserError:
     if error in PERSON_REFUSED:
         return UserError("authorization_refused")
-    failure = UserError("authorization_failed", params={"error": error[:100], "description": description[:300]})
-    note_failure(connection, failure)
+    # Masked before it is cut: a secret must not survive in halves at the edge.
+    params = {"error": mask_text(error, hidden)[:100], "description": mask_text(description, hidden)[:300]}
+    failure = UserError("authorization_failed", params=params)
+    note_failure(connection, failure, hidden)
     return failure
 
 
-def note_failure(connection: Connection, error: UserError) -> None:
+def note_failure(connection: Connection, error: UserError, hidden: frozenset[str]) -> None:
     """The settings are wrong, unless a service was only out of reach for a connection that works."""
+    mask_error(error, hidden)
     works = connection.status == "connected" and refresh.may_pass(error)
     Connection.objects.filter(pk=connection.pk).update(
         status="connected" if works else "misconfigured", error=error.as_json()
@@ -207,24 +210,18 @@ def exchanged(
     config: OAuthConfig,
     flow: AuthorizationFlow,
     *,
-    code: str,
-    state: str,
+    given: Mapping[str, str],
     callback: dict[str, Json],
+    hidden: frozenset[str],
 ) -> Connection:
-    verifier = vault.open(bytes(flow.verifier or b""), **verifier_place(connection, state)).decode()
-    names = tokens.names_of(connection, config, tokens.secrets_of(connection), Tokens(callback=callback)) | {
-        "code": code,
-        "state": state,
-        "code_verifier": verifier,
-        "redirect_uri": flow.redirect_uri,
-    }
-    request = code_request(connection, config, names)
+    names = tokens.names_of(connection, config, tokens.secrets_of(connection), Tokens(callback=callback)) | dict(given)
+    request = replace(code_request(connection, config, names), secrets=hidden)
     version = connection.token_version
     answer = conversation.fetch(
         request,
         keep=lambda status, body: tokens.keep_answer(connection, status, body, version=tokens.of_exchange(version)),
     )
-    current = adopted(connection, answer, callback)
+    current = adopted(connection, flow, answer, callback)
     account.learn(current)
     return current
 
@@ -246,10 +243,15 @@ def code_request(connection: Connection, config: OAuthConfig, names: Names) -> T
     )
 
 
-def adopted(connection: Connection, answer: Answer, callback: dict[str, Json]) -> Connection:
-    """Take over what an authorization gave: it wins over a refresh that is under way."""
+def adopted(connection: Connection, flow: AuthorizationFlow, answer: Answer, callback: dict[str, Json]) -> Connection:
+    """Take over what an authorization gave: it wins over a refresh that is under way.
+
+    Raises BadState where the settings or the person's role were changed during the exchange.
+    """
     with transaction.atomic():
         current = Connection.objects.select_for_update().get(pk=connection.pk)
+        flows.require_settled(flow, current)
+        flows.require_still_allowed(flow, current)
         old = tokens.tokens_of(current)
         is_another = bool(current.account and answer.account and current.account != answer.account)
         # Google gives a refresh token only at the first consent: the one we have stays, if it is the same person's.
@@ -281,18 +283,3 @@ def scopes_in(text: str) -> list[str]:
 def kept(callback: Mapping[str, str]) -> dict[str, Json]:
     """The callback's other parameters: some services name the account's host only there."""
     return {name: value[:KEPT_OF_CALLBACK] for name, value in callback.items() if name not in {"code", "state"}}
-
-
-def verifier_place(connection: Connection, state: str) -> dict[str, Any]:
-    row = digest(state).hex()
-    return {"table": FLOWS, "column": "verifier", "row": row, "workspace": connection.workspace_id}
-
-
-def config_digest(connection: Connection, config: Config) -> bytes:
-    """Changed settings end the authorizations under way: a code must not go to another token URL than was shown."""
-    settled = {**config.as_json(), "redirect_uri": redirect_uri(connection)}
-    return digest(json.dumps(settled, sort_keys=True))  # the database keeps no order of keys
-
-
-def digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()

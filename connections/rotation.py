@@ -10,7 +10,7 @@ from typing import Any
 from django.db import models
 
 from accounts import vault
-from connections.models import Connection, TokenAnswer
+from connections.models import AuthorizationFlow, Connection, TokenAnswer
 from connections.tokens import ANSWERS, TABLE
 from lib.crypto import CannotOpen, key_id_of
 
@@ -51,6 +51,12 @@ COLUMNS: list[Sealed] = [
         lambda row: (f"{row.connection.public_id}/{row.token_version}", row.connection.workspace_id),
         ANSWERS,
         ("connection",),
+    ),
+    Sealed(
+        AuthorizationFlow,
+        "verifier",
+        lambda row: (bytes(row.state_digest).hex(), row.connection.workspace_id),
+        joined=("connection",),
     ),
 ]
 
