@@ -7,14 +7,25 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer,
 from rest_framework import serializers
 
 from accounts.api_fields import Instant, StrictSerializer
+from accounts.roles import Role
 from connections import tokens
-from connections.config import FORMATS, GRANTS, METHODS, SECRET_BY_TYPE
+from connections.checking import PAIRS
+from connections.config import FORMATS, GRANTS, METHODS, SECRET_BY_TYPE, Config
 from connections.hosts import allowed_hosts, shown
+from connections.masking import mask_typed
 from connections.models import STATUSES, TYPES, Connection
 from connections.redirect import redirect_uri
+from connections.rendering import is_literal
 from lib.errors import Json, describe
 
 IDENTITY = ("type", "name", "slug", "preset")
+# What a viewer may read of the settings: no template and no address, and so nothing that somebody pasted.
+OPEN_SETTINGS = frozenset(
+    {
+        *("token_method", "token_format", "refresh_method", "refresh_format", "expired_statuses"),
+        *("use_pkce", "grant", "scope", "renew_before"),
+    }
+)
 
 
 class SecretField(serializers.CharField):
@@ -119,7 +130,10 @@ class ErrorShown(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="Connection")
 class ConnectionSerializer(serializers.Serializer[Connection]):
-    """A connection as it is read, with the fields of its type beside these."""
+    """A connection as it is read, with the fields of its type beside these.
+
+    `context={"role": …}` says who reads: templates and addresses are for those who may change them.
+    """
 
     id = serializers.CharField(source="public_id")
     slug = serializers.CharField()
@@ -146,12 +160,19 @@ class ConnectionSerializer(serializers.Serializer[Connection]):
     def to_representation(self, connection: Connection) -> dict[str, Json]:
         shown_fields: dict[str, Json] = super().to_representation(connection)
         config = tokens.config(connection)
-        shown_fields |= config.as_json()
+        shown_fields |= settings_for(self.context.get("role", Role.VIEWER), config)
         shown_fields["allowed_hosts"] = shown(allowed_hosts(connection, config))
         shown_fields[SECRET_BY_TYPE[connection.type]] = {"set": connection.secrets is not None}
         if connection.type == "oauth2":
             shown_fields["redirect_uri"] = redirect_uri(connection)
         return shown_fields
+
+
+def settings_for(role: Role, config: Config) -> dict[str, Json]:
+    settings = config.as_json()
+    if not role.covers(Role.EDITOR):
+        return {name: value for name, value in settings.items() if name in OPEN_SETTINGS}
+    return {name: mask_typed(value, is_literal) if name in PAIRS else value for name, value in settings.items()}
 
 
 class AuthorizationSerializer(serializers.Serializer[Any]):

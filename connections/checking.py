@@ -1,11 +1,13 @@
 """What cannot be saved: a wrong address, an expression that cannot be read, a name that its field does not know."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from connections.config import FORMATS, GRANTS, METHODS, TOKEN_PATHS, Config, KeyConfig, OAuthConfig
+from connections.masking import MASK
 from connections.rendering import ALLOWED_NAMES, TEMPLATED_HOST, names_in
 from lib.egress.urls import parse
 from lib.errors import InvalidInput, UserError, describe
@@ -13,6 +15,8 @@ from lib.expressions import ExpressionError
 
 ADDRESSES = ("authorization_url", "token_url", "refresh_url", "revoke_url", "api_base_url")
 PAIRS = ("token_params", "token_headers", "refresh_params", "refresh_headers", "request_query", "request_headers")
+HEADERS = frozenset({"token_headers", "refresh_headers", "request_headers"})
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 LONGEST = 4000
 MOST_PAIRS = 50
 
@@ -37,8 +41,11 @@ def problems(config: Config) -> Iterator[Problem]:
     yield from wrong_hosts(config.allowed_hosts)
     if isinstance(config, OAuthConfig):
         yield from wrong_oauth(config)
-    if isinstance(config, KeyConfig) and bool(config.header) == bool(config.query):
-        yield "header", _("Name either the header or the query parameter that carries the key.")
+    if isinstance(config, KeyConfig):
+        if bool(config.header) == bool(config.query):
+            yield "header", _("Name either the header or the query parameter that carries the key.")
+        if config.header:
+            yield from wrong_header_name("header", config.header)
 
 
 def wrong_oauth(config: OAuthConfig) -> Iterator[Problem]:
@@ -83,7 +90,16 @@ def wrong_pairs(name: str, pairs: Mapping[str, Any]) -> Iterator[Problem]:
     for key, template in pairs.items():
         if not key:
             yield name, _("A row needs a name.")
+        elif name in HEADERS:
+            yield from wrong_header_name(f"{name}.{key}", key)
+        if template == MASK:
+            yield f"{name}.{key}", _("Write the value itself: the dots only stand for it.")
         yield from wrong_template(f"{name}.{key}", template, name)
+
+
+def wrong_header_name(path: str, name: str) -> Iterator[Problem]:
+    if not HEADER_NAME.fullmatch(name):
+        yield path, _("A header's name consists of Latin letters, digits and hyphens, for example X-Request-Id.")
 
 
 def wrong_template(path: str, template: str, field: str) -> Iterator[Problem]:

@@ -26,6 +26,7 @@ from connections.config import (
     guarded_changes,
 )
 from connections.hosts import require_own
+from connections.masking import MASK
 from connections.models import Connection
 from connections.rendering import render_address
 from lib.errors import InvalidInput, UserError
@@ -127,7 +128,8 @@ def change(
     actor.require(Role.EDITOR)
     with transaction.atomic():
         current = Connection.objects.select_for_update().get(pk=connection.pk)
-        config = config_of(current.type, {**current.config, **fitting(settings or {}, current.config)}).as_json()
+        given = unmasked(settings or {}, current.config)
+        config = config_of(current.type, {**current.config, **fitting(given, current.config)}).as_json()
         checking.require_right(config_of(current.type, config))
         before = config_of(current.type, current.config).as_json()
         guarded = guarded_changes(before, config)
@@ -156,6 +158,18 @@ def fitting(settings: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, A
     if is_standard and "grant" in changed:
         changed["token_params"] = CLIENT_PARAMS if changed["grant"] == CLIENT_CREDENTIALS else CODE_PARAMS
     return changed
+
+
+def unmasked(settings: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The API masks a key that was typed into a row: who writes the row back as it was read means the stored one."""
+    given = dict(settings)
+    for field in checking.PAIRS:
+        if field in given:
+            old = stored.get(field) or {}
+            given[field] = {
+                name: old.get(name, MASK) if value == MASK else value for name, value in given[field].items()
+            }
+    return given
 
 
 def overrides_address(settings: Mapping[str, Any] | None, preset: OAuthConfig) -> bool:
