@@ -17,6 +17,8 @@ from connections.models import Connection
 from lib import expressions
 from lib.errors import InvalidInput, Json, UserError, describe
 from scenarios import signatures, triggers
+from scenarios.checking import Surroundings
+from scenarios.checking import problems as problems_of
 from scenarios.document import (
     KEY,
     LONGEST_NAME,
@@ -25,12 +27,10 @@ from scenarios.document import (
     InvalidDocument,
     Problem,
     Step,
-    Surroundings,
     check_size,
     dump,
     parse,
 )
-from scenarios.document import problems as problems_of
 from scenarios.models import Scenario, Version
 
 

@@ -16,8 +16,9 @@ from connections import access as connections_access
 from connections.models import Connection
 from lib.errors import InvalidInput, Json, UserError, describe
 from scenarios import api_shapes, editing, triggers, trying
-from scenarios.document import Document, Problem, Step, Surroundings, parse
-from scenarios.document import problems as problems_of
+from scenarios.checking import Surroundings
+from scenarios.checking import problems as problems_of
+from scenarios.document import Document, Problem, Step, parse
 from scenarios.models import Scenario
 
 TRIGGER = "trigger"  # stands for the trigger's panel where a step's key stands for a step's

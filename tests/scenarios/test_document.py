@@ -7,8 +7,9 @@ import pytest
 
 from actions import registry
 from lib.errors import Json
-from scenarios import document as documents
-from scenarios.document import InvalidDocument, Surroundings, dump, next_key, parse
+from scenarios import checking
+from scenarios.checking import Surroundings
+from scenarios.document import InvalidDocument, dump, next_key, parse
 from scenarios.triggers import TRIGGERS
 
 
@@ -67,7 +68,7 @@ def changed(path: str, value: Json) -> dict[str, Json]:
 
 def problems(data: Mapping[str, Json]) -> list[tuple[str, str]]:
     try:
-        found = documents.problems(parse(data), AROUND)
+        found = checking.problems(parse(data), AROUND)
     except InvalidDocument as error:
         found = error.problems
     return [(problem.path, str(problem.params.get("reason") or problem.code)) for problem in found]

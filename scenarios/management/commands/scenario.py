@@ -16,8 +16,8 @@ from accounts.roles import Role
 from lib import safe_json
 from lib.errors import Json, UserError, describe
 from scenarios import access, editing, running
+from scenarios.checking import problems as problems_of
 from scenarios.document import InvalidDocument, parse
-from scenarios.document import problems as problems_of
 
 
 class Command(BaseCommand):
