@@ -1,7 +1,8 @@
 """«Test step»: executes one step of a draft, on results that are given, remembered from earlier tests, or samples."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from django.db import close_old_connections, connection
@@ -12,7 +13,7 @@ from actions import registry
 from lib import safe_json
 from lib.errors import InvalidInput, Json, UserError
 from lib.ids import uuid7
-from scenarios import masked, triggers
+from scenarios import masked, triggers, waiting
 from scenarios.document import Document, Step, parse
 from scenarios.engine import Attempt
 from scenarios.models import Scenario
@@ -20,6 +21,7 @@ from scenarios.performing import StepPerformer
 from scenarios.plans import Plan, compiled
 
 LARGEST_SAMPLE = 200_000  # bytes of JSON
+BUSY_S = 5  # after which a refused test is worth another try
 
 
 def try_step(
@@ -27,7 +29,8 @@ def try_step(
 ) -> dict[str, Any]:
     """{"status", "inputs", "request", "result" | "error", "took_ms"}; the error as it is stored, secrets masked.
 
-    `send=False` stops before anything leaves. Raises UserError `no_such_step`. A success is kept as a sample, as it is.
+    `send=False` stops before anything leaves. Raises UserError `no_such_step`, and `too_many_requests` where
+    as many others wait as may. A success is kept as a sample, as it is.
     """
     actor.require(Role.EDITOR)
     document = parse(scenario.document)
@@ -36,7 +39,8 @@ def try_step(
         there = ", ".join(step.key for _, step in document.walk())
         raise UserError("no_such_step", params={"name": key, "there": there})
     known = {**samples(scenario, document), **(results or {})}
-    answer = attempt(scenario, document, step, known, send=send)
+    with seat() if send else nullcontext():
+        answer = attempt(scenario, document, step, known, send=send)
     if send and "result" in answer:
         keep_sample(scenario, key, answer["result"])
     return {name: masked.for_reading(value) for name, value in answer.items()}
@@ -96,6 +100,17 @@ def performer_of(scenario: Scenario, document: Document, step: Step) -> StepPerf
         timezone=document.settings.timezone or scenario.workspace.timezone,
         before_send=let_go,
     )
+
+
+@contextmanager
+def seat() -> Iterator[None]:
+    """A place among the threads that may wait for others, so that tests leave some for pages. UserError without one."""
+    if not waiting.seats.acquire(blocking=False):
+        raise UserError("too_many_requests", params={"seconds": BUSY_S}, retry_after_s=BUSY_S)
+    try:
+        yield
+    finally:
+        waiting.seats.release()
 
 
 def let_go() -> None:
