@@ -20,7 +20,7 @@ from accounts.access import actor
 from accounts.api_fields import StrictSerializer
 from accounts.pagination import Cursor
 from actions import registry
-from lib.errors import InvalidInput, Json
+from lib.errors import InvalidInput, Json, UserError, describe
 from scenarios import access, api_shapes, editing, running, trying
 from scenarios.document import InvalidDocument
 from scenarios.models import RUN_STATUSES, Run
@@ -227,7 +227,8 @@ class RunApi(ViewSet):
     def retry(self, request: Request, pk: str) -> Response:
         run = access.run(actor(request), pk)
         body = checked(RetryBody, request.data or {})
-        new = running.retry(actor(request), run, start_at=body.get("from"), version=body["version"])
+        with step_named_in("from"):
+            new = running.retry(actor(request), run, start_at=body.get("from"), version=body["version"])
         return Response({"run": new.id.hex}, status=202)
 
     @extend_schema(request=ResolveBody, responses=JSON)
@@ -235,7 +236,9 @@ class RunApi(ViewSet):
     def resolve(self, request: Request, pk: str) -> Response:
         run = access.run(actor(request), pk)
         body = checked(ResolveBody, request.data)
-        return Response(shown(request, running.resolve(actor(request), run, path=body["path"], outcome=body["as"])))
+        with step_named_in("path"):
+            run = running.resolve(actor(request), run, path=body["path"], outcome=body["as"])
+        return Response(shown(request, run))
 
 
 class ModulesApi(APIView):
@@ -280,6 +283,18 @@ def in_words() -> Iterator[None]:
         yield
     except InvalidDocument as error:
         raise InvalidInput(editing.in_words(error, gettext)) from error
+
+
+@contextmanager
+def step_named_in(field: str) -> Iterator[None]:
+    """A step that is not there is 404 in an address; in a body it is a wrong input."""
+    try:
+        yield
+    except UserError as error:
+        if error.code != "no_such_step":
+            raise
+        told = describe(error.as_json(), gettext)
+        raise InvalidInput({field: [f"{told['text']} {told['hint']}"]}) from error
 
 
 def flag(request: Request, name: str, *, default: bool = False) -> bool:

@@ -83,6 +83,22 @@ def test_any_time_is_a_filter(api, alice, since):
     assert api(alice).get(f"{API}runs/?since={since}").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("status", "path", "body", "name"),
+    [
+        ("failed", "retry/", {"from": "s77"}, "from"),
+        ("needs_review", "resolve/", {"path": "s77", "as": "done"}, "path"),
+    ],
+)
+def test_a_step_named_in_a_body_that_the_run_does_not_have_is_a_wrong_input(api, alice, status, path, body, name):
+    run = run_of(scenario_of(alice), status)
+    step_of(run, "s2", "needs_review")
+    answer = api(alice).post(f"{API}runs/{run.id.hex}/{path}", body)
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, [name])
+    assert "s77" in answer.json()["errors"][name][0]
+    assert Run.objects.count() == 1
+
+
 @pytest.mark.parametrize("body", [{"path": "s2"}, {"path": "s2", "as": "maybe"}, {"path": 1}, {}])
 def test_a_decision_that_cannot_be_is_refused(api, alice, body):
     run = run_of(scenario_of(alice), "needs_review")
