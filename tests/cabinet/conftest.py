@@ -35,6 +35,7 @@ class Quiet(WSGIRequestHandler):
 def pages() -> Iterator[None]:
     own = {**settings.TEMPLATES[0], "DIRS": [*settings.TEMPLATES[0]["DIRS"], TEMPLATES_HERE]}
     with override_settings(
+        CABINET_COUNTS={},
         ROOT_URLCONF="tests.cabinet.pages",
         MIDDLEWARE=MIDDLEWARE,
         TEMPLATES=[own],
