@@ -17,6 +17,11 @@ SECRET_NAME = re.compile(
     r"(?:^|[-_])(?:authorization|cookie|token|secret|password|passwd|signature|credentials?|api[-_]?key|apikey|auth)(?:$|[-_])",
     re.IGNORECASE,
 )
+# What carries a secret itself, not what is only about one: `X-Api-Key`, but not `X-Token-Version`.
+SECRET_NAME_ENDS = re.compile(
+    r"(?:^|[-_])(?:authorization|cookie|token|secret|password|passwd|signature|credentials?|key|apikey|auth|assertion)$",
+    re.IGNORECASE,
+)
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth"})
 SCHEMES = frozenset({"Basic", "Bearer"})  # stand before a secret and are none
 # Tokens that are known by their look, when a service puts one into an answer that we did not ask for.
@@ -36,7 +41,8 @@ def is_secret_name(name: str) -> bool:
 def mask_typed(pairs: Mapping[str, str], is_literal: Callable[[str], bool]) -> dict[str, str]:
     """Rows of templates for reading: what was typed in under the name of a secret is masked, an expression is not."""
     return {
-        name: MASK if value and is_secret_name(name) and is_literal(value) else value for name, value in pairs.items()
+        name: MASK if value and SECRET_NAME_ENDS.search(name) and is_literal(value) else value
+        for name, value in pairs.items()
     }
 
 

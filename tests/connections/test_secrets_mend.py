@@ -146,7 +146,11 @@ def test_tokens_that_lie_deep_in_an_answer_are_secrets_too(workspace: Workspace)
 
 
 TEMPLATES: dict[str, Any] = {
-    "request_headers": {"Authorization": "Bearer {{ access_token }}", "X-Api-Key": "typed-in-key", "X-Version": "2"},
+    "request_headers": {
+        "Authorization": "Bearer {{ access_token }}",
+        "X-Api-Key": "typed-in-key",
+        "X-Token-Version": "2",
+    },
     "request_query": {"api_key": "typed-in-key", "v": "2"},
     "token_params": {"client_secret": "{{ 'typed-in-secret' }}", "code": "{{ code }}"},
 }
