@@ -5,8 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from lib.errors import UserError
-from scenarios import document as documents
-from scenarios import editing, triggers
+from scenarios import checking, editing, triggers
 from scenarios.document import InvalidDocument, Step
 from scenarios.models import Scenario
 from tests.people import actor_of, signed_in
@@ -40,14 +39,14 @@ def test_the_list_checks_no_drafts_and_one_scenario_is_checked(api, alice, monke
     row = caller.post(f"{API}scenarios/?draft=true", {"document": broken}).json()
     assert [found["code"] for found in row["problems"]] == ["invalid_document"]
     assert len(caller.get(f"{API}scenarios/{row['id']}/").json()["problems"]) == 1
-    monkeypatch.setattr(documents, "Checker", None)
+    monkeypatch.setattr(checking, "Checker", None)
     assert "problems" not in caller.get(f"{API}scenarios/").json()["results"][0]
 
 
 def test_a_document_is_checked_once_for_being_saved(api, alice, monkeypatch):
     checks = []
-    check = documents.Checker.check
-    monkeypatch.setattr(documents.Checker, "check", lambda self: checks.append(1) or check(self))
+    check = checking.Checker.check
+    monkeypatch.setattr(checking.Checker, "check", lambda self: checks.append(1) or check(self))
     answer = api(alice).post(f"{API}scenarios/", {"document": document()})
     assert (answer.status_code, answer.json()["problems"]) == (201, [])
     assert len(checks) == 1
@@ -66,7 +65,7 @@ def of_size(size):
 @pytest.mark.parametrize("data", [many_expressions(2001), of_size(513_000)])
 @pytest.mark.parametrize("draft", ["", "?draft=true"])
 def test_a_document_that_is_too_large_is_refused_before_it_is_checked(api, alice, monkeypatch, data, draft):
-    monkeypatch.setattr(documents, "Checker", None)
+    monkeypatch.setattr(checking, "Checker", None)
     answer = api(alice).post(f"{API}scenarios/{draft}", {"document": data})
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == [""]
