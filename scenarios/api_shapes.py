@@ -3,10 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext
 
-from accounts import vault
 from accounts.access import Actor
 from accounts.roles import Role
 from actions.base import Action
@@ -54,19 +52,10 @@ def trigger(row: Scenario, actor: Actor) -> dict[str, Json]:
     """
     kind = parse(row.document).trigger.type
     if kind == "webhook":
-        return {"type": kind, "url": webhook_url(row) if actor.may(Role.EDITOR) else None}
+        return {"type": kind, "url": triggers.url_of(row) if actor.may(Role.EDITOR) else None}
     if kind == "schedule":
         return {"type": kind, "next": [moment(at) for at in next_fires(row)]}
     return {"type": kind}
-
-
-def webhook_url(row: Scenario) -> str:
-    """As triggers.url_of, without a query of its own where the hook came along with the row."""
-    hook = getattr(row, "hook", None)
-    if hook is None:
-        return triggers.url_of(row)
-    token = vault.open(bytes(hook.token), table="hook", column="token", row=row.pk, workspace=row.workspace_id)
-    return f"{settings.PUBLIC_URL}/hooks/{token.decode()}/"
 
 
 def next_fires(row: Scenario, count: int = NEXT_FIRES) -> list[datetime]:
