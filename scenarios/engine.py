@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from lib.errors import Json, UserError
+from lib.errors import Json, Translate, UserError, describe
 from scenarios.document import Document, Retry, Step
 
 DEFAULT_RETRY = Retry()
@@ -133,6 +133,7 @@ class Engine:
     control: Control
     names: Mapping[str, Json]
     jitter: Callable[[], float] = field(default=lambda: random.uniform(0.5, 1.5))  # noqa: S311  spread, not secrecy
+    translate: Translate = str  # into the language in which errors are told to later steps
     position: int = 0
 
     def run(self) -> Ended | Waits:
@@ -235,9 +236,11 @@ class Engine:
         error = entry.error or {}
         if step.on_error == "stop":
             raise _Stop(Ended("failed", error))
+        told = describe(error, self.translate)
+        shown = {name: told[name] for name in ("code", "text", "params", "path")}
         if isinstance(step.on_error, tuple):
-            self.steps(step.on_error, f"{path}!/", {**scope, "error": error})
-        return {"error": error}
+            self.steps(step.on_error, f"{path}!/", {**scope, "error": shown})
+        return {"error": shown}
 
     def failed(self, entry: Entry, error: UserError) -> Entry:
         entry = replace(entry, status="failed", error=self.stored(error, entry.path))

@@ -179,7 +179,9 @@ class Runtime:
             timezone=plan.document.settings.timezone or run.timezone,
             before_send=control.before_send,
         )
-        engine = Engine(plan.document, journal, performer, control, names_of(run, plan.document))
+        engine = Engine(
+            plan.document, journal, performer, control, names_of(run, plan.document), translate=translation.gettext
+        )
         journal.end(engine.run())
 
     def quietly(self, save: Callable[[], None]) -> None:

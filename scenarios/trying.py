@@ -20,6 +20,7 @@ from scenarios.models import Scenario
 from scenarios.performing import StepPerformer
 from scenarios.plans import Plan, compiled
 
+SEAT_WITHIN_S = 5
 LARGEST_SAMPLE = 200_000  # bytes of JSON
 BUSY_S = 5  # after which a refused test is worth another try
 
@@ -105,7 +106,7 @@ def performer_of(scenario: Scenario, document: Document, step: Step) -> StepPerf
 @contextmanager
 def seat() -> Iterator[None]:
     """A place among the threads that may wait for others, so that tests leave some for pages. UserError without one."""
-    if not waiting.seats.acquire(blocking=False):
+    if not waiting.seats.acquire(timeout=SEAT_WITHIN_S):
         raise UserError("too_many_requests", params={"seconds": BUSY_S}, retry_after_s=BUSY_S)
     try:
         yield

@@ -58,7 +58,6 @@ register(
             _("Somebody has changed the scenario in the meantime."), _("Load it anew and repeat your change.")
         ),
         "no_such_step": Words(_("There is no step “{name}”."), _("It may be one of: {there}.")),
-        "unsupported_trigger": Words(_("A scenario with this trigger cannot be switched on.")),
         "over_limit": Words(
             _("Too many runs of this workspace are waiting."), _("Send it again after the time in Retry-After.")
         ),

@@ -204,9 +204,11 @@ def test_continue_gives_the_error_to_the_steps_after() -> None:
             seen.append({**names}.get("s2"))
             return super().prepare(step, names, inputs)
 
-    world = Reading({"s2": raising(UserError("upstream_status", params={"status": 404})), "s3": lambda attempt: 1})
+    gone = UserError("upstream_status", params={"status": 404, "message": "gone"})
+    world = Reading({"s2": raising(gone), "s3": lambda attempt: 1})
     assert run(document(Step("s2", "a", on_error="continue"), Step("s3", "a")), world) == Ended("succeeded")
     assert seen[1]["error"]["code"] == "upstream_status"
+    assert seen[1]["error"]["text"] == "The service answered 404: gone"
 
 
 def test_a_handler_runs_with_the_error_in_scope_and_the_run_goes_on() -> None:
