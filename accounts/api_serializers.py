@@ -1,4 +1,4 @@
-"""What the API shows and takes of people, tokens and workspaces: API.md."""
+"""What the API shows and takes of people, tokens and workspaces: docs/api.md."""
 
 from typing import Any
 

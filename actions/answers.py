@@ -57,7 +57,7 @@ register(
 
 
 def result_of(response: "egress.Response") -> dict[str, Json]:
-    """{"status", "headers", "body"}: the body is parsed JSON, or text, or null when empty (FORMAT.md 3)."""
+    """{"status", "headers", "body"}: the body is parsed JSON, or text, or null when empty (docs/format.md)."""
     return {"status": response.status, "headers": dict(response.headers), "body": body_of(response)}
 
 

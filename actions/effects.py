@@ -1,4 +1,4 @@
-"""What a repeat of a step may do to the world: RELIABILITY.md c.4."""
+"""What a repeat of a step may do to the world: docs/decisions/unknown-outcomes.md."""
 
 from enum import StrEnum
 

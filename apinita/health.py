@@ -27,7 +27,7 @@ def alive(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
 
 
 def ready(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """200 when all parts answer, else 503; the body names each part's state either way (API.md)."""
+    """200 when all parts answer, else 503; the body names each part's state either way (docs/api.md)."""
     close_old_connections()
     try:
         found = states()

@@ -13,11 +13,11 @@ api: list[URLPattern | URLResolver] = [
     path("", include("scenarios.api_urls")),
 ]
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include("scenarios.home_urls")),
+    path("", include("scenarios.pages.overview.urls")),
     path("", include("accounts.urls")),
     path("connections/", include("connections.urls")),
-    path("scenarios/", include("scenarios.urls")),
-    path("runs/", include("scenarios.run_urls")),
+    path("scenarios/", include("scenarios.pages.editor.urls")),
+    path("runs/", include("scenarios.pages.runs.urls")),
     path("cabinet/", include("apinita.cabinet.urls")),
     path("language/", set_language, name="set_language"),
     path("api/docs/", api_docs.page, name="api-docs"),

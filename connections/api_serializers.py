@@ -1,4 +1,4 @@
-"""Connections as the API reads and writes them: API.md's names; what is secret can only be written."""
+"""Connections as the API reads and writes them: docs/api.md's names; what is secret can only be written."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a connection is set up with: the sixteen fields and their companions by API.md's names, never a secret."""
+"""What a connection is set up with: the sixteen fields and their companions by docs/api.md's names, never a secret."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields

@@ -121,7 +121,7 @@ def change(
     settings: Mapping[str, Any] | None = None,
     secrets: Mapping[str, str] | None = None,
 ) -> Connection:
-    """Change what is given. What decides where secrets go needs the secret again and drops the tokens (SECURITY.md).
+    """Change what is given. What decides where secrets go needs the secret again and drops the tokens.
 
     Raises UserError secret_needed, InvalidInput, Forbidden.
     """

@@ -22,7 +22,7 @@ STATUSES = [
 
 
 class Connection(models.Model):
-    """One account of one service. `config` holds templates and addresses, never a secret: API.md has the names."""
+    """One account of one service. `config` holds templates and addresses, never a secret: docs/api.md has the names."""
 
     public_id = models.CharField(max_length=32, unique=True, default=public_id)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="connections")

@@ -1,4 +1,4 @@
-"""The authorization code flow: begin it, and finish it once, in the browser that began it (SECURITY.md e).
+"""The authorization code flow: begin it, and finish it once, in the browser that began it.
 
 The redirect URI is one value per connection, used verbatim in both requests. `state` and PKCE are ours, whether or not
 the templates think of them.

@@ -1,4 +1,4 @@
-"""Renews access tokens: one refresh at a time for a connection, across threads and processes (RELIABILITY.md c.8).
+"""Renews access tokens: one refresh at a time for a connection, across threads and processes.
 
 Threads of a process share one flight. Processes race for a lease by compare-and-set on `token_version`; no transaction
 and no row lock is held over the HTTP call. Who loses waits for the new version. Call it outside of transactions.

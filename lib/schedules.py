@@ -168,7 +168,7 @@ def last_slots(
 
 
 def parse(inputs: Mapping[str, Json], default_timezone: str) -> Rule:
-    """The rule that the inputs of a `schedule` trigger spell (FORMAT.md, 2). InvalidInput, keyed by field."""
+    """The rule that the inputs of a `schedule` trigger spell (docs/format.md). InvalidInput, keyed by field."""
     given = {key: value for key, value in inputs.items() if value is not None and value != ""}
     errors: dict[str, list[str]] = {key: [UNKNOWN] for key in given if key not in KEYS}
     common = Rule(

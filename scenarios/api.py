@@ -1,4 +1,4 @@
-"""The REST API of scenarios, runs and deliveries (API.md): it translates, and calls what the cabinet calls."""
+"""The REST API of scenarios, runs and deliveries (docs/api.md): it translates, and calls what the cabinet calls."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

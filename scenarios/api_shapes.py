@@ -1,4 +1,4 @@
-"""What the API says of scenarios, runs and deliveries: rows as JSON, in API.md's words."""
+"""What the API says of scenarios, runs and deliveries: rows as JSON, in docs/api.md's words."""
 
 from datetime import UTC, datetime
 from typing import Any

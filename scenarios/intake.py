@@ -39,7 +39,7 @@ NOTED_PER_S = 10  # deliveries of one verdict that a process writes down
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer that is no: the code and the words (API.md, "Errors"), and when to come again."""
+    """An answer that is no: the code and the words (docs/api.md, "Errors"), and when to come again."""
 
     code: str
     text: str

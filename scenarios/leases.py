@@ -1,4 +1,4 @@
-"""Who may execute a run: claim, heartbeat, sweep. All clocks are the database's (RELIABILITY: fences and leases)."""
+"""Who may execute a run: claim, heartbeat, sweep. All clocks are the database's."""
 
 import uuid
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""The group commit of the intake: deliveries and their runs, many requests in one transaction (STACK: ingest).
+"""The group commit of the intake: deliveries and their runs, many requests in one transaction.
 
 One flusher thread per process takes whatever came in during the last commit. A row that PostgreSQL refuses never
 spoils its batch, and nothing is answered before it is durable.

@@ -36,7 +36,7 @@ VERDICTS = [
 
 
 class Scenario(models.Model):
-    """One scenario; `document` is its draft (FORMAT.md 1). `revision` grows with each change of the draft."""
+    """One scenario; `document` is its draft (docs/format.md). `revision` grows with each change of the draft."""
 
     public_id = models.CharField(max_length=32, unique=True, default=public_id)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="scenarios")

@@ -17,7 +17,7 @@ TOLERANCE_S = 300
 SECRET_NAMES = ("secret", "password", "token")
 ALGORITHMS = ("sha256", "sha512", "sha1")
 ENCODINGS = ("hex", "base64")
-# mode → (needed, optional) keys beside "mode": API.md, "Small print"
+# mode → (needed, optional) keys beside "mode": docs/format.md
 MODES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "none": ((), ()),
     "header": (("name", "secret"), ()),

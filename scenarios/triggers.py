@@ -139,7 +139,7 @@ def start(
 
 
 def names_of(run: Claimed, document: Document) -> dict[str, Json]:
-    """The names that a run's expressions begin with (FORMAT.md 4)."""
+    """The names that a run's expressions begin with (docs/format.md)."""
     result = delivered(run.delivery) if run.delivery else run.input
     facts = {"id": run.id.hex, "key": run.key.hex, "started_at": run.started_at, "scenario": run.scenario}
     return names(document, result, facts)
@@ -151,7 +151,7 @@ def names(document: Document, trigger: Json, run: Json) -> dict[str, Json]:
 
 
 def delivered(delivery: tuple[Json, ...]) -> dict[str, Json]:
-    """A webhook's result: {"method", "headers", "query", "body", "content_type", "received_at"} (FORMAT.md 3)."""
+    """A webhook's result: {"method", "headers", "query", "body", "content_type", "received_at"} (docs/format.md)."""
     method, query, headers, content_type, body, received_at = delivery
     return {
         "method": method,

@@ -1,6 +1,6 @@
 """The inputs of actions: what each is called, what it takes, how it is checked and described.
 
-A field takes a value or a template with expressions (FORMAT.md 4): `clean` sees values only, `check` sees templates.
+A field takes a value or a template with expressions (docs/format.md): `clean` sees values only, `check` sees templates.
 The checking is done by Django's form fields, whose messages come in every language.
 """
 

@@ -1,4 +1,4 @@
-"""Headers that tell the browser what our pages may do: SECURITY.md (i), DESIGN.md 6."""
+"""Headers that tell the browser what our pages may do: docs/security.md."""
 
 from collections.abc import Callable
 

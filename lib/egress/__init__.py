@@ -1,4 +1,4 @@
-"""Everything that leaves the installation leaves through here, under one policy: see ARCHITECTURE.md, SECURITY.md c."""
+"""Everything that leaves the installation leaves through here, under one policy: see docs/security.md."""
 
 from lib.egress.adapter import Adapter, session
 from lib.egress.messages import Request, Response

@@ -1,6 +1,6 @@
 """An http(s) address in its one canonical form: only that form is judged, connected to and sent.
 
-There is no second parser that could read the address otherwise: SECURITY.md c.1.
+There is no second parser that could read the address otherwise: docs/security.md.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Expressions in templates: `{{ s2.body.items | length }}`, `<< s1.body.email >>`.
 
 Jinja's grammar over JSON values. A text that is exactly one placeholder keeps the type of its value, any other becomes
-text; texts inside objects and lists are templates too. What is looked up is never a template itself. FORMAT.md, 4.
+text; texts inside objects and lists are templates too. What is looked up is never a template itself. docs/format.md.
 """
 
 from lib.expressions.budget import Budget

@@ -1,4 +1,4 @@
-"""The product over HTTP, by the names of API.md and nothing else."""
+"""The product over HTTP, by the names of docs/api.md and nothing else."""
 
 import time
 from collections.abc import Callable, Sequence

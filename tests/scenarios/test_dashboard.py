@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from connections.models import Connection
-from scenarios import dashboard_data, editing
-from scenarios.dashboard import greeting
-from scenarios.dashboard_data import Dashboard, rounded_up
+from scenarios import editing
+from scenarios.pages.overview import dashboard_data
+from scenarios.pages.overview.dashboard import greeting
+from scenarios.pages.overview.dashboard_data import Dashboard, rounded_up
 from tests.people import actor_of
 from tests.scenarios.run_kit import failed_run, run_of, scenario_of
 

@@ -7,8 +7,9 @@ from django.http import QueryDict
 
 from actions import registry
 from lib.errors import UserError
-from scenarios import editing, step_inputs
+from scenarios import editing
 from scenarios.document import dump, parse
+from scenarios.pages.editor import step_inputs
 
 
 def read(action: str, posted: str, old: dict[str, Any] | None = None) -> dict[str, Any]:

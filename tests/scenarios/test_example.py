@@ -10,9 +10,9 @@ from django.test import Client
 
 from accounts.models import User
 from connections.models import Connection
-from scenarios import examples
 from scenarios.document import parse
 from scenarios.models import Scenario, Schedule
+from scenarios.pages.overview import examples
 from scenarios.plans import compiled
 from scenarios.trying import names
 from tests.people import actor_of

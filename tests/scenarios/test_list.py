@@ -9,8 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from scenarios import editing, recent, trying
+from scenarios import editing, trying
 from scenarios.models import Run, Scenario
+from scenarios.pages import recent
 from scenarios.triggers import start
 from tests.people import actor_of
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from scenarios import run_listing
+from scenarios.pages.runs import run_listing
 from tests.scenarios.run_kit import failed_run, run_of, scenario_of, step_of
 
 pytestmark = pytest.mark.django_db

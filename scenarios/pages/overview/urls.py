@@ -2,6 +2,6 @@
 
 from django.urls import path
 
-from scenarios import dashboard
+from scenarios.pages.overview import dashboard
 
 urlpatterns = [path("", dashboard.page, name="dashboard")]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scenarios import run_views
+from scenarios.pages.runs import run_views
 
 app_name = "runs"
 urlpatterns = [

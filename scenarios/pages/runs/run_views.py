@@ -13,11 +13,12 @@ from accounts.access import actor
 from accounts.decorators import needs
 from accounts.roles import Role
 from lib.errors import UserError, describe
-from scenarios import access, api_shapes, masked, run_listing, running
-from scenarios.editor_pages import is_fragment
-from scenarios.run_filters import PERIODS, UNDER_WAY, Filters, instant
-from scenarios.run_page import RunPage, found, url_of
-from scenarios.run_trace import TRIGGER
+from scenarios import access, api_shapes, masked, running
+from scenarios.pages.editor.editor_pages import is_fragment
+from scenarios.pages.runs import run_listing
+from scenarios.pages.runs.run_filters import PERIODS, UNDER_WAY, Filters, instant
+from scenarios.pages.runs.run_page import RunPage, found, url_of
+from scenarios.pages.runs.run_trace import TRIGGER
 
 STOP_POLLING = 286  # htmx: take this, and ask no more
 PARTS = {"input": "inputs", "result": "result", "exchange": "exchange"}

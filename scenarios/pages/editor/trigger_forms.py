@@ -9,8 +9,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from lib.errors import Json
-from scenarios import wording
-from scenarios.forms import with_current
+from scenarios.pages import wording
+from scenarios.pages.editor.forms import with_current
 from scenarios.signatures import ALGORITHMS, ENCODINGS, IS_SET, MODES, SECRET_NAMES
 from scenarios.triggers import METHODS, ScheduleTrigger
 

@@ -9,11 +9,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.decorators import needs
 from accounts.roles import Role
-from scenarios import access, drafting, panels, triggers, trying
-from scenarios.editor_pages import bench_of, dialog, go, is_fragment, opened, page, saved, told
-from scenarios.editor_views import again, sample_body
-from scenarios.forms import RunForm
-from scenarios.list_views import GET_AND_POST
+from scenarios import access, triggers, trying
+from scenarios.pages.editor import drafting, panels
+from scenarios.pages.editor.editor_pages import bench_of, dialog, go, is_fragment, opened, page, saved, told
+from scenarios.pages.editor.editor_views import again, sample_body
+from scenarios.pages.editor.forms import RunForm
+from scenarios.pages.editor.list_views import GET_AND_POST
 from scenarios.triggers import TRIGGERS
 
 

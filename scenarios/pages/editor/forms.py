@@ -12,7 +12,7 @@ from accounts import zones
 from lib import safe_json
 from lib.errors import Json
 from scenarios.document import LONGEST_NAME, Document, Retry, Settings, Step
-from scenarios.step_inputs import Pair, as_text, parsed
+from scenarios.pages.editor.step_inputs import Pair, as_text, parsed
 from scenarios.triggers import TRIGGERS
 
 if TYPE_CHECKING:

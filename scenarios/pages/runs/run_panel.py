@@ -13,8 +13,8 @@ from lib.errors import Json, describe
 from scenarios import api_shapes, masked
 from scenarios.engine import DEFAULT_RETRY
 from scenarios.models import Delivery, Run, StepRun
-from scenarios.run_steps import Node
-from scenarios.run_trace import TRIGGER, Line
+from scenarios.pages.runs.run_steps import Node
+from scenarios.pages.runs.run_trace import TRIGGER, Line
 
 INPUT, RESULT, HTTP, ATTEMPTS = TABS = ("input", "result", "http", "attempts")
 ANSWER = {"status", "headers", "body"}

@@ -17,13 +17,15 @@ from accounts.access import Actor
 from accounts.roles import Role
 from connections.models import Connection
 from lib.errors import Json, describe
-from scenarios import access, masked, run_trace, run_words, wording
+from scenarios import access, masked
 from scenarios.document import Document, parse
 from scenarios.engine import DEFAULT_RETRY
 from scenarios.models import ENDED, Run, StepRun, Version, WorkerBeat
-from scenarios.run_panel import Panel
-from scenarios.run_steps import Node, by_path, nodes_of
-from scenarios.run_trace import Line
+from scenarios.pages import wording
+from scenarios.pages.runs import run_trace, run_words
+from scenarios.pages.runs.run_panel import Panel
+from scenarios.pages.runs.run_steps import Node, by_path, nodes_of
+from scenarios.pages.runs.run_trace import Line
 from scenarios.triggers import run_id_of
 
 TAIL = 8  # of an id's 32 digits: the first ones are a time, and the same for hours

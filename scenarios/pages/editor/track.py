@@ -10,10 +10,10 @@ from django.utils.translation import ngettext
 
 from actions.effects import Effect
 from lib.errors import Json
-from scenarios import wording
 from scenarios.document import Step
+from scenarios.pages import wording
+from scenarios.pages.editor.workbench import TRIGGER, Workbench, action_of, connector_of, title_of
 from scenarios.triggers import TRIGGERS
-from scenarios.workbench import TRIGGER, Workbench, action_of, connector_of, title_of
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from datetime import datetime
 from django.db.models import Count, Q, QuerySet
 
 from accounts.access import Actor
-from scenarios import access, run_words
+from scenarios import access
 from scenarios.document import parse
 from scenarios.models import Run, Scenario, StepRun, Version
-from scenarios.run_filters import UNDER_WAY, Filters
-from scenarios.run_steps import Node, by_path, nodes_of
+from scenarios.pages.runs import run_words
+from scenarios.pages.runs.run_filters import UNDER_WAY, Filters
+from scenarios.pages.runs.run_steps import Node, by_path, nodes_of
 
 PAGE = 50
 RAIL_STEPS = 12  # as many as a mini rail shows

@@ -15,12 +15,13 @@ from accounts.access import actor
 from accounts.decorators import needs
 from accounts.roles import Role
 from lib.errors import Json
-from scenarios import access, editing, recent, wording
+from scenarios import access, editing
 from scenarios.document import FORMAT, InvalidDocument, parse
-from scenarios.editor_pages import dialog, go, is_fragment, told
-from scenarios.forms import ImportForm, NewScenarioForm
 from scenarios.models import Scenario, Schedule
-from scenarios.trigger_forms import first_inputs
+from scenarios.pages import recent, wording
+from scenarios.pages.editor.editor_pages import dialog, go, is_fragment, told
+from scenarios.pages.editor.forms import ImportForm, NewScenarioForm
+from scenarios.pages.editor.trigger_forms import first_inputs
 from scenarios.triggers import TRIGGERS
 
 PER_PAGE = 50

@@ -13,15 +13,17 @@ from actions.registry import Connector
 from connections.models import Connection
 from lib import safe_json
 from lib.errors import Json, describe
-from scenarios import access, picking, previews, triggers, wording
+from scenarios import access, triggers
 from scenarios.document import Step, dump_step, dump_trigger
-from scenarios.drafting import digest, trigger_form
-from scenarios.forms import PolicyForm
 from scenarios.models import Delivery
-from scenarios.previews import Entry, Note
-from scenarios.trigger_forms import ScheduleForm, WebhookForm
+from scenarios.pages import wording
+from scenarios.pages.editor import picking, previews
+from scenarios.pages.editor.drafting import digest, trigger_form
+from scenarios.pages.editor.forms import PolicyForm
+from scenarios.pages.editor.previews import Entry, Note
+from scenarios.pages.editor.trigger_forms import ScheduleForm, WebhookForm
+from scenarios.pages.editor.workbench import TRIGGER, Fault, Workbench, action_of, connector_of, title_of
 from scenarios.triggers import TRIGGERS, TriggerType
-from scenarios.workbench import TRIGGER, Fault, Workbench, action_of, connector_of, title_of
 
 if TYPE_CHECKING:
     from django.http import QueryDict

@@ -12,13 +12,14 @@ from accounts.roles import Role
 from actions import registry
 from lib import expressions
 from lib.errors import UserError
-from scenarios import drafting, panels, trying
+from scenarios import trying
 from scenarios.document import Step
-from scenarios.editor_pages import bench_of, dialog, go, is_fragment, opened, saved, tested, told
-from scenarios.editor_views import again
-from scenarios.forms import KeyForm
-from scenarios.list_views import GET_AND_POST
-from scenarios.workbench import Workbench, title_of, words_of
+from scenarios.pages.editor import drafting, panels
+from scenarios.pages.editor.editor_pages import bench_of, dialog, go, is_fragment, opened, saved, tested, told
+from scenarios.pages.editor.editor_views import again
+from scenarios.pages.editor.forms import KeyForm
+from scenarios.pages.editor.list_views import GET_AND_POST
+from scenarios.pages.editor.workbench import Workbench, title_of, words_of
 
 
 @require_http_methods(GET_AND_POST)

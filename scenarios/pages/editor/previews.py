@@ -10,8 +10,8 @@ from actions.fields import Field, holds_expression
 from lib import expressions, rfc3339
 from lib.errors import Json, UserError
 from scenarios.document import Step
-from scenarios.step_inputs import ABSENT, BLANK, Shown, as_text, posted_rows, shown
-from scenarios.workbench import Fault, Workbench, names_with, title_of, words_of
+from scenarios.pages.editor.step_inputs import ABSENT, BLANK, Shown, as_text, posted_rows, shown
+from scenarios.pages.editor.workbench import Fault, Workbench, names_with, title_of, words_of
 
 if TYPE_CHECKING:
     from django.http import QueryDict

@@ -15,12 +15,13 @@ from accounts.access import Actor
 from actions import registry
 from connections import access as connections_access
 from lib.errors import Json, UserError
-from scenarios import editing, step_inputs, trying
+from scenarios import editing, trying
 from scenarios.document import Document, Step, Trigger, dump, dump_step, dump_trigger, next_key, parse
-from scenarios.forms import PolicyForm
 from scenarios.models import Scenario
-from scenarios.trigger_forms import ScheduleForm, WebhookForm, first_inputs
-from scenarios.workbench import TRIGGER, action_of
+from scenarios.pages.editor import step_inputs
+from scenarios.pages.editor.forms import PolicyForm
+from scenarios.pages.editor.trigger_forms import ScheduleForm, WebhookForm, first_inputs
+from scenarios.pages.editor.workbench import TRIGGER, action_of
 
 if TYPE_CHECKING:
     from django.http import QueryDict

@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from accounts.access import Forbidden, actor
 from lib.errors import UserError
-from scenarios import access, track
-from scenarios.panels import FaultsPanel, StepPanel, TriggerPanel
-from scenarios.workbench import Workbench, words_of
+from scenarios import access
+from scenarios.pages.editor import track
+from scenarios.pages.editor.panels import FaultsPanel, StepPanel, TriggerPanel
+from scenarios.pages.editor.workbench import Workbench, words_of
 
 Panel = StepPanel | TriggerPanel | FaultsPanel
 View = Callable[..., HttpResponseBase]

@@ -2,7 +2,8 @@
 
 from django.urls import include, path
 
-from scenarios import editor_views, example_views, help_views, list_views, step_views, trigger_views
+from scenarios.pages.editor import editor_views, help_views, list_views, step_views, trigger_views
+from scenarios.pages.overview import example_views
 
 pages = [
     path("", list_views.scenario_list, name="list"),

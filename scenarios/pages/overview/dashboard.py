@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.access import actor, person
 from accounts.decorators import needs
-from scenarios.dashboard_data import Dashboard
+from scenarios.pages.overview.dashboard_data import Dashboard
 
 MORNING, DAY, EVENING, NIGHT = 5, 12, 18, 23
 

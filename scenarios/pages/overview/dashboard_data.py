@@ -18,11 +18,12 @@ from accounts.access import Actor
 from accounts.roles import Role
 from actions.base import Action
 from connections.models import Connection
-from scenarios import recent, run_listing, run_words, wording
 from scenarios.document import Document, Trigger
 from scenarios.editing import known_action
 from scenarios.models import Run, Scenario
-from scenarios.run_filters import first_id
+from scenarios.pages import recent, wording
+from scenarios.pages.runs import run_listing, run_words
+from scenarios.pages.runs.run_filters import first_id
 from scenarios.triggers import TRIGGERS
 
 WINDOW = timedelta(hours=24)

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.decorators import needs
 from lib import expressions
-from scenarios.step_inputs import as_text
+from scenarios.pages.editor.step_inputs import as_text
 
 
 @require_safe

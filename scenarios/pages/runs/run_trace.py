@@ -8,9 +8,9 @@ from django.db.models import QuerySet
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.utils import timezone
 
-from scenarios import run_words
 from scenarios.models import Run, StepRun
-from scenarios.run_steps import Node, walk
+from scenarios.pages.runs import run_words
+from scenarios.pages.runs.run_steps import Node, walk
 from scenarios.triggers import TRIGGERS
 
 TRIGGER = "trigger"  # stands for the trigger's panel where a path stands for a step's

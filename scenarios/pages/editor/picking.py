@@ -13,11 +13,11 @@ from django.utils.translation import gettext_noop, ngettext
 from lib import expressions
 from lib.errors import Json
 from lib.rfc3339 import problem as date_problem
-from scenarios import wording
 from scenarios.document import Step
-from scenarios.step_inputs import as_text
+from scenarios.pages import wording
+from scenarios.pages.editor.step_inputs import as_text
+from scenarios.pages.editor.workbench import Workbench, action_of, title_of
 from scenarios.triggers import TRIGGERS
-from scenarios.workbench import Workbench, action_of, title_of
 
 MOST_PICKS = 80  # of one step
 DEEPEST = 4

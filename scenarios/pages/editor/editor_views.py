@@ -14,14 +14,15 @@ from accounts.decorators import needs
 from accounts.roles import Role
 from lib import safe_json
 from lib.errors import Json
-from scenarios import drafting, editing, panels, running
+from scenarios import editing, running
 from scenarios.document import InvalidDocument
-from scenarios.editor_pages import bench_of, dialog, go, is_fragment, opened, page, saved, told
-from scenarios.forms import NameForm, RunForm, SettingsForm
-from scenarios.list_views import GET_AND_POST
 from scenarios.models import Version
-from scenarios.panels import FaultsPanel
-from scenarios.workbench import Workbench
+from scenarios.pages.editor import drafting, panels
+from scenarios.pages.editor.editor_pages import bench_of, dialog, go, is_fragment, opened, page, saved, told
+from scenarios.pages.editor.forms import NameForm, RunForm, SettingsForm
+from scenarios.pages.editor.list_views import GET_AND_POST
+from scenarios.pages.editor.panels import FaultsPanel
+from scenarios.pages.editor.workbench import Workbench
 
 
 @require_safe

@@ -13,7 +13,7 @@ from accounts.decorators import needs
 from accounts.roles import Role
 from connections import views as connection_views
 from lib.errors import UserError, describe
-from scenarios import examples
+from scenarios.pages.overview import examples
 
 
 @require_POST

@@ -1,0 +1,1 @@
+"""The cabinet's pages of scenarios: the editor, the runs, the overview."""
