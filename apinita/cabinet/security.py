@@ -33,7 +33,7 @@ class SecurityHeaders:
         if response.headers.get("Content-Type", "").startswith("text/html"):
             # One address serves the page or, for htmx, a fragment of it.
             patch_vary_headers(response, ["HX-Request"])
-        if settings.SESSION_COOKIE_NAME in request.COOKIES:
-            # Without asking the database who it is: a browser with a session may be shown private things.
+        if settings.SESSION_COOKIE_NAME in request.COOKIES or "Authorization" in request.headers:
+            # Without asking the database who it is: a session or a token may be shown private things.
             response.headers.setdefault("Cache-Control", "no-store")
         return response
