@@ -90,7 +90,7 @@ register(
             gettext_noop("A connection of this type needs no authorization."),
             gettext_noop("Its key is entered in its settings."),
         ),
-        "in_use": Words(_("It is still used."), _("Remove it from where it is used first.")),
+        "in_use": Words(gettext_noop("It is still used."), gettext_noop("Remove it from where it is used first.")),
         "in_use.connection": Words(
             gettext_noop("The connection “{name}” is used by scenarios: {names}."),
             gettext_noop("Choose another connection in them first."),
