@@ -14,7 +14,7 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
 USER 10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", \
+CMD ["granian", "--interface", "wsgi", "--http", "1", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", \
      "--blocking-threads", "32", "--no-ws", "--workers-kill-timeout", "10", "--respawn-failed-workers", \
      "--log-level", "error", "apinita.wsgi:application"]
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \

@@ -3,7 +3,6 @@
 import atexit
 import logging
 import queue
-import smtplib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -66,7 +65,7 @@ def carry() -> None:
 def deliver(letter: EmailMessage) -> None:
     try:
         letter.send()
-    except (OSError, smtplib.SMTPException):
+    except Exception:  # a letter that cannot be sent, for whatever reason, must not stop those behind it
         log.exception("the letter “%s” could not be sent", letter.subject)
 
 

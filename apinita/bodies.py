@@ -16,6 +16,13 @@ StartResponse = Callable[..., Any]
 SEATS = 8  # of the process's 16 threads or more
 SEAT_WITHIN_S = 0.25  # an ordinary body is read in much less
 CHUNK = 65_536
+REFUSALS = {
+    413: ("413 Content Too Large", b'{"code": "too_large", "text": "The body is too large."}'),
+    503: (
+        "503 Service Unavailable",
+        b'{"code": "unavailable", "text": "Too many requests at once. Send it again later."}',
+    ),
+}
 
 
 class Bodies:
@@ -27,7 +34,7 @@ class Bodies:
     def read(self, environ: Environ, most: int) -> bool:
         """Put the whole body into `wsgi.input`; answers whether there was a seat for it.
 
-        A body over `most` bytes stays where it is if its length says so: whoever answers it need not read it.
+        A body over `most` bytes stays where it is if its length says so: whoever answers it must not read it.
         """
         declared = length_of(environ)
         if declared == 0 or (declared is not None and declared > most):
@@ -46,7 +53,8 @@ def length_of(environ: Environ) -> int | None:
     text = str(environ.get("CONTENT_LENGTH") or "")
     if text.isascii() and text.isdecimal() and len(text) < 16:
         return int(text)
-    return None if environ.get("HTTP_TRANSFER_ENCODING") else 0
+    in_frames = str(environ.get("SERVER_PROTOCOL", "")).startswith("HTTP/2")  # which need announce no length
+    return None if in_frames or environ.get("HTTP_TRANSFER_ENCODING") else 0
 
 
 def read_all(stream: Any, declared: int | None, most: int) -> bytes:
@@ -60,8 +68,9 @@ def read_all(stream: Any, declared: int | None, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def refuse(start_response: StartResponse) -> Iterable[bytes]:
-    body = b'{"code": "unavailable", "text": "Too many requests at once. Send it again later."}'
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Retry-After", "5")]
-    start_response("503 Service Unavailable", [*headers, ("Connection", "close")])
+def refuse(start_response: StartResponse, status: int) -> Iterable[bytes]:
+    """413 or 503, unread: nobody behind us may begin to read such a body."""
+    line, body = REFUSALS[status]
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
+    start_response(line, headers + ([("Retry-After", "5")] if status == 503 else []))
     return [body]

@@ -16,7 +16,7 @@ StartResponse = Callable[..., Any]
 cabinet = get_wsgi_application()
 
 from apinita import environment, health  # noqa: E402 — needs Django to be set up
-from apinita.bodies import Bodies, refuse  # noqa: E402
+from apinita.bodies import Bodies, length_of, refuse  # noqa: E402
 from scenarios import intake  # noqa: E402
 
 environment.require_keys()
@@ -28,10 +28,13 @@ bodies = Bodies()
 
 def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     path: str = environ["PATH_INFO"]
-    most = settings.WEBHOOK_MAX_BYTES if path.startswith("/hooks/") else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    is_hook = path.startswith("/hooks/")
+    most = settings.WEBHOOK_MAX_BYTES if is_hook else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if not is_hook and (length_of(environ) or 0) > most:
+        return refuse(start_response, 413)  # a hook says so itself, and notes the delivery
     if not bodies.read(environ, most):
-        return refuse(start_response)
-    if path.startswith("/hooks/"):
+        return refuse(start_response, 503)
+    if is_hook:
         return intake.application(environ, start_response)
     if path == "/healthz":
         return health.alive(environ, start_response)

@@ -25,6 +25,8 @@ from lib.errors import Json, UserError
 
 SEEN_EVERY = timedelta(minutes=1)  # how exact `last_used_at` is
 SECRET_NAMES = frozenset({"client_secret", "access_token", "refresh_token", "key", "password", "token"})
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+
 BeforeSend = Callable[[], None]
 
 log = logging.getLogger(__name__)
@@ -104,8 +106,12 @@ class SignedIn(PlainClient):
         origin = require_allowed(self.connection, self.config, plain.url)
         self.make_ready()
         note_use(self.connection)
-        response = self.exchange(self.signed(plain), timeout_s, redirects, max_bytes)
+        signed = self.signed(plain)
+        response = self.exchange(signed, timeout_s, redirects, max_bytes)
         if parse(response.url).origin != origin or not self.says_expired(response):
+            return response
+        # Where it was led on from, something was done already: only reading may begin again there.
+        if str(parse(response.url)) != str(parse(signed.url)) and plain.method not in SAFE_METHODS:
             return response
         self.renew()
         # A refusal is definite: nothing was done, so that sending it again is safe whatever the step does.

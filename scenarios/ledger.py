@@ -200,11 +200,14 @@ class Ledger:
                 fail(batch)
             return
         for incoming in batch:
-            incoming.verdict = verdicts.get(incoming.id, "duplicate")
+            if incoming.id in verdicts:
+                incoming.verdict = verdicts[incoming.id]
+                incoming.stored.set()
         for incoming in batch:
-            if incoming.verdict == "duplicate":
+            if incoming.id not in verdicts:
+                incoming.verdict = "duplicate"
                 self.settle_duplicate(incoming)
-            incoming.stored.set()
+                incoming.stored.set()
 
     def settle_unknown(self, batch: Sequence[Incoming]) -> None:
         """The connection broke: the commit may have gone through all the same, and the rows say whether it did."""
@@ -231,24 +234,26 @@ class Ledger:
 
     def settle_duplicate(self, incoming: Incoming) -> None:
         """Find the first delivery's run, and note that this one came; without a first one, the rules have changed."""
-        assert self.connection is not None
         try:
-            first = self.connection.execute(FIRST, (incoming.scenario_id, incoming.dedupe_key)).fetchone()
+            connection = self.reach()
+            first = connection.execute(FIRST, (incoming.scenario_id, incoming.dedupe_key)).fetchone()
             if first is None or first[0] is None:
                 incoming.verdict = "stale"
                 return
             incoming.run_id = first[0]
             row = incoming.row()
-            self.connection.execute(DUPLICATE, (row[0], *row[5:], incoming.run_id, incoming.scenario_id))
+            connection.execute(DUPLICATE, (row[0], *row[5:], incoming.run_id, incoming.scenario_id))
         except psycopg.Error:
             self.connection = None
             incoming.failed = True
 
 
 def fail(batch: Iterable[Incoming]) -> None:
+    """Those that are not settled yet; what is stored stays stored."""
     for incoming in batch:
-        incoming.failed = True
-        incoming.stored.set()
+        if not incoming.stored.is_set():
+            incoming.failed = True
+            incoming.stored.set()
 
 
 def as_columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:

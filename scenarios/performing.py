@@ -50,18 +50,26 @@ class StepPerformer:
         return Prepared(kept(resolved), str(action.effect_of()), action.replies, perform)
 
     def resolved_again(self, step: Step, names: Mapping[str, Json], inputs: Mapping[str, Json]) -> dict[str, Json]:
-        """The inputs of an earlier attempt, so that `random()` and `now()` stay; what was masked is resolved anew."""
-        compiled = self.plan.inputs[step.key]
-        return {
-            name: self.evaluate(name, compiled[name], names) if MASK in str(value) and name in compiled else value
-            for name, value in inputs.items()
-        }
+        """The inputs of an earlier attempt, so that `random()` and `now()` stay; only masked headers are made anew."""
+        stored, compiled = inputs.get("headers"), self.plan.inputs[step.key].get("headers")
+        if compiled is None or not isinstance(stored, dict) or not any(map(is_masked, stored.values())):
+            return dict(inputs)
+        fresh = self.evaluate("headers", compiled, self.with_connection(step, names))
+        if not isinstance(fresh, dict):
+            return dict(inputs)
+        headers = {name: fresh.get(name, value) if is_masked(value) else value for name, value in stored.items()}
+        return {**inputs, "headers": headers}
 
     def resolve(self, step: Step, names: Mapping[str, Json]) -> dict[str, Json]:
-        compiled = self.plan.inputs[step.key]
-        if step.connection and any("connection" in value.references for value in compiled.values()):
-            names = {**names, "connection": access.described(self.workspace_id, step.connection)}
-        return {name: self.evaluate(name, value, names) for name, value in compiled.items()}
+        names = self.with_connection(step, names)
+        return {name: self.evaluate(name, value, names) for name, value in self.plan.inputs[step.key].items()}
+
+    def with_connection(self, step: Step, names: Mapping[str, Json]) -> Mapping[str, Json]:
+        """The names, with that of the step's connection where an input reads it."""
+        read = any("connection" in value.references for value in self.plan.inputs[step.key].values())
+        if not step.connection or not read:
+            return names
+        return {**names, "connection": access.described(self.workspace_id, step.connection)}
 
     def evaluate(self, name: str, compiled: Compiled, names: Mapping[str, Json]) -> Json:
         try:
@@ -134,6 +142,10 @@ def kept(inputs: Mapping[str, Json]) -> dict[str, Json]:
         return dict(inputs)
     texts = {name: value for name, value in headers.items() if isinstance(value, str)}
     return {**inputs, "headers": {**headers, **mask_headers(texts, frozenset())}}
+
+
+def is_masked(value: Json) -> bool:
+    return isinstance(value, str) and MASK in value
 
 
 def exchange(client: PlainClient) -> Json:

@@ -84,7 +84,8 @@ def resolve(actor: Actor, run: Run, *, path: str, outcome: str) -> Run:
     actor.require(Role.EDITOR)
     with transaction.atomic():
         current = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
-        if current.status != "needs_review":
+        # A retry has taken over: both going on would do the same steps twice.
+        if current.status != "needs_review" or Run.objects.filter(replay_of=current.pk).exists():
             raise UserError("not_under_review")
         step = current.steps.filter(path=path, status="needs_review").first()
         if step is None:

@@ -157,7 +157,8 @@ class Keeper:
     def ensure_web(self) -> Web:
         url = os.environ["APINITA_URL"]
         port = str(urlsplit(url).port)
-        command = [str(BIN / "granian"), "--interface", "wsgi", "--workers", "1", "--blocking-threads", "16"]
+        command = [str(BIN / "granian"), "--interface", "wsgi", "--http", "1", "--workers", "1"]
+        command += ["--blocking-threads", "16"]
         command += ["--host", "127.0.0.1", "--port", port, "--no-ws", "apinita.wsgi:application"]
         if self.web is None:
             self.web = Web(command, log_file("web"), env=environment(), url=url)

@@ -39,3 +39,17 @@ def test_many_slow_senders_leave_pages_and_health_to_the_others(live: Live) -> N
             slow.sendall(b"POST /sign-in/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nname=a")
         for path in ("/healthz", "/sign-in/"):
             assert urllib.request.urlopen(live.url + path, timeout=10).status == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_body_over_the_limit_is_refused_unread(live: Live) -> None:
+    parts = urlsplit(live.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as slow:
+        head = b"POST /sign-in/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3000000\r\n"
+        slow.sendall(head + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n")
+        assert slow.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_in_frames_needs_a_seat() -> None:
+    assert bodies.length_of({"SERVER_PROTOCOL": "HTTP/2.0"}) is None
+    assert bodies.length_of({"SERVER_PROTOCOL": "HTTP/1.1"}) == 0

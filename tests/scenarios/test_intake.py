@@ -19,6 +19,7 @@ from django.utils.translation import get_language
 
 from accounts.models import User
 from scenarios import backlog, doors, editing, hints, intake, ledger, running, waiting
+from scenarios.hot_sql import connect
 from scenarios.models import Delivery, Run, Scenario, Version
 from scenarios.triggers import body_of, delivered, start, url_of
 from tests.people import actor_of
@@ -542,3 +543,32 @@ def test_a_refusal_speaks_the_senders_language_and_says_what_to_do(
     assert (refused.status, refused.json["code"]) == (404, "not_found")
     assert refused.json["text"].startswith(f"{language}: There is no webhook here")
     assert refused.json["hint"].startswith(f"{language}: Compare the address")
+
+
+def test_a_connection_that_breaks_at_a_duplicate_harms_no_other_delivery(alice: User) -> None:
+    scenario, url = hook(alice, dedupe_header="X-Delivery")
+    send(url, x_delivery="a")
+    books = ledger.Ledger()
+
+    class Breaking:
+        """The books' connection, which breaks after each storing."""
+
+        closed = False
+
+        def __init__(self) -> None:
+            self.real = connect()
+
+        def execute(self, query: str, parameters: Any = None) -> Any:
+            if query is ledger.FIRST:
+                raise psycopg.OperationalError("the server closed the connection")
+            return self.real.execute(query, parameters)
+
+    def incoming(key: str | None) -> ledger.Incoming:
+        return ledger.Incoming(scenario.pk, scenario.published_id, "accepted", "POST", "", {}, "", b"", 0, None, key)
+
+    batch = [incoming("a"), incoming("a"), incoming(None)]
+    books.connection = Breaking()  # type: ignore[assignment]
+    books.flush(batch)
+    assert [one.stored.is_set() for one in batch] == [True] * 3
+    assert (batch[2].verdict, batch[2].failed) == ("accepted", False)
+    assert batch[0].failed

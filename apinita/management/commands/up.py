@@ -121,7 +121,19 @@ class Start:
 
     def product_parts(self) -> list[Part]:
         """Web server, workers, and the sandbox where it is asked for."""
-        web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", self.host, "--port", str(self.port)]
+        web = [
+            sys.executable,
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--http",
+            "1",
+            "--host",
+            self.host,
+            "--port",
+            str(self.port),
+        ]
         web += ["--workers", str(self.options["web"]), "--blocking-threads", str(WEB_THREADS), "--no-ws"]
         web += ["--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "5"]
         web += ["--log-level", "error", "--no-access-log", "apinita.wsgi:application"]
