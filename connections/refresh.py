@@ -19,6 +19,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from accounts import seats
 from connections import answers, conversation, events, renewal, tokens
 from connections.answers import Answer, TokenRefused
 from connections.config import OAuthConfig
@@ -268,7 +269,8 @@ def again(error: UserError) -> UserError:
 def renewed_by_hand(connection: Connection) -> Connection:
     """As `renewed`, for a person who presses the button: raises what the service said, not what follows from it."""
     try:
-        return renewed(connection, seen=connection.token_version, by_hand=True)
+        with seats.seat():
+            return renewed(connection, seen=connection.token_version, by_hand=True)
     except UserError as error:
         cause = Connection.objects.get(pk=connection.pk).error
         if not cause or error.code not in {"reauthorization_needed", "token_refresh_paused"}:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from accounts import seats
 from actions.answers import refusal_of
 from actions.base import Request
 from actions.effects import Effect
@@ -43,7 +44,8 @@ def check(connection: Connection) -> Outcome:
         if not url:
             client.make_ready()
             return Outcome(None)
-        response = client.send(Request("GET", url), timeout_s=TIMEOUT_S, redirects=3)
+        with seats.seat():
+            response = client.send(Request("GET", url), timeout_s=TIMEOUT_S, redirects=3)
     except UserError as error:
         return Outcome(False, client.exchanges[-1] if client and client.exchanges else None, error)
     # The API's bare base is often a 404: it says at least that the sign-in was not refused.

@@ -1,28 +1,27 @@
 """«Test step»: executes one step of a draft, on results that are given, remembered from earlier tests, or samples."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from django.db import close_old_connections, connection
 
+from accounts import seats
 from accounts.access import Actor
 from accounts.roles import Role
 from actions import registry
 from lib import safe_json
 from lib.errors import InvalidInput, Json, UserError
 from lib.ids import uuid7
-from scenarios import masked, triggers, waiting
+from scenarios import masked, triggers
 from scenarios.document import Document, Step, parse
 from scenarios.engine import Attempt
 from scenarios.models import Scenario
 from scenarios.performing import StepPerformer
 from scenarios.plans import Plan, compiled
 
-SEAT_WITHIN_S = 5
 LARGEST_SAMPLE = 200_000  # bytes of JSON
-BUSY_S = 5  # after which a refused test is worth another try
 
 
 def try_step(
@@ -40,7 +39,7 @@ def try_step(
         there = ", ".join(step.key for _, step in document.walk())
         raise UserError("no_such_step", params={"name": key, "there": there})
     known = {**samples(scenario, document), **(results or {})}
-    with seat() if send else nullcontext():
+    with seats.seat() if send else nullcontext():
         answer = attempt(scenario, document, step, known, send=send)
     if send and "result" in answer:
         keep_sample(scenario, key, answer["result"])
@@ -101,17 +100,6 @@ def performer_of(scenario: Scenario, document: Document, step: Step) -> StepPerf
         timezone=document.settings.timezone or scenario.workspace.timezone,
         before_send=let_go,
     )
-
-
-@contextmanager
-def seat() -> Iterator[None]:
-    """A place among the threads that may wait for others, so that tests leave some for pages. UserError without one."""
-    if not waiting.seats.acquire(timeout=SEAT_WITHIN_S):
-        raise UserError("too_many_requests", params={"seconds": BUSY_S}, retry_after_s=BUSY_S)
-    try:
-        yield
-    finally:
-        waiting.seats.release()
 
 
 def let_go() -> None:

@@ -1,7 +1,6 @@
 """Requests that wait for a run: the first second is free, and beyond it only so many threads of a process may wait."""
 
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -11,6 +10,7 @@ import psycopg
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from accounts import seats
 from scenarios import hints
 
 log = logging.getLogger(__name__)
@@ -18,9 +18,6 @@ log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 
 FREE_S = 1.0
-SEATS = 8  # of the process's 16 threads or more: the others answer pages and take deliveries
-
-seats = threading.BoundedSemaphore(SEATS)
 
 
 def until(look: Callable[[], Found | None], run_id: uuid.UUID, seconds: float) -> Found | None:
@@ -32,12 +29,12 @@ def until(look: Callable[[], Found | None], run_id: uuid.UUID, seconds: float) -
     begun = time.monotonic()
     try:
         found = watch(look, run_id, deadline=begun + min(seconds, FREE_S))
-        if found is not None or seconds <= FREE_S or not seats.acquire(blocking=False):
+        if found is not None or seconds <= FREE_S or not seats.seats.acquire(blocking=False):
             return found
         try:
             return watch(look, run_id, deadline=begun + seconds)
         finally:
-            seats.release()
+            seats.seats.release()
     except (DatabaseError, psycopg.Error) as error:
         log.warning("a run cannot be waited for: %s", type(error).__name__)
         return None

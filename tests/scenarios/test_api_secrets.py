@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import OperationalError, connections
 
+from accounts import seats
 from actions import registry
 from connections.masking import MASK
-from scenarios import editing, waiting
+from scenarios import editing
 from scenarios.models import Scenario
 from tests.connections import kit
 from tests.people import actor_of, signed_in
@@ -166,14 +167,14 @@ def test_a_test_of_a_step_holds_no_connection_to_the_database_while_it_waits(api
 def test_a_test_of_a_step_is_refused_while_as_many_wait_as_may(api, alice, upstream):
     path = f"{API}scenarios/{draft_of(alice, upstream).public_id}/steps/s2/test/"
     caller = api(alice)
-    for _ in range(waiting.SEATS):
-        assert waiting.seats.acquire(blocking=False)
+    for _ in range(seats.SEATS):
+        assert seats.seats.acquire(blocking=False)
     try:
         answer = caller.post(path)
         assert caller.post(f"{path}?send=false").status_code == 200
     finally:
-        for _ in range(waiting.SEATS):
-            waiting.seats.release()
+        for _ in range(seats.SEATS):
+            seats.seats.release()
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
     assert int(answer["Retry-After"]) > 0
     assert upstream.seen == []

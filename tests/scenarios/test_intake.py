@@ -17,6 +17,7 @@ import pytest
 from django.db import OperationalError, connection, connections
 from django.utils.translation import get_language
 
+from accounts import seats
 from accounts.models import User
 from scenarios import backlog, doors, editing, hints, intake, ledger, running, waiting
 from scenarios.hot_sql import connect
@@ -424,7 +425,7 @@ def test_a_reply_is_given_as_soon_as_it_is_there(alice: User) -> None:
 def test_only_so_many_wait_beyond_the_first_second(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
     _, url = built(alice, document("webhook", REPLYING))
     monkeypatch.setattr(waiting, "FREE_S", 0.2)
-    monkeypatch.setattr(waiting, "seats", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(seats, "seats", threading.BoundedSemaphore(2))
     monkeypatch.setattr(intake, "REPLY_WITHIN_S", 20.0)
     with ThreadPoolExecutor(6) as pool:
         asked = [pool.submit(send, url) for _ in range(6)]
