@@ -1,5 +1,6 @@
 """Connections of the hot path's own: autocommit, prepared statements, apart from Django's request handling."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -36,3 +37,8 @@ LIBPQ = frozenset(
         *("channel_binding", "passfile", "service"),
     }
 )
+
+
+def as_columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
+    """Rows turned into the arrays that `unnest` takes."""
+    return [list(column) for column in zip(*rows, strict=True)]

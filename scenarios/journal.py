@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -18,7 +18,7 @@ from psycopg import sql
 from lib import safe_json
 from lib.errors import Json
 from scenarios.engine import Ended, Entry, Waits
-from scenarios.hot_sql import connect
+from scenarios.hot_sql import as_columns, connect
 
 log = logging.getLogger(__name__)
 
@@ -255,14 +255,14 @@ class Writer:
         ours: set[Owned] = set()
         with self.connection.transaction():
             if entries:
-                rows = self.connection.execute(SAVE_STEPS, columns(entry_row(*pair) for pair in entries)).fetchall()
+                rows = self.connection.execute(SAVE_STEPS, as_columns(entry_row(*pair) for pair in entries)).fetchall()
                 ours |= set(rows)
             replies = [write for write in batch if write.end is None and write.reply is not None]
             if replies:
-                self.connection.execute(SAVE_REPLIES, columns(map(reply_row, replies)))
+                self.connection.execute(SAVE_REPLIES, as_columns(map(reply_row, replies)))
             if ends:
                 ending = [write for write in ends if not write.entries or write.owned in ours]
-                rows = self.connection.execute(SAVE_ENDS, columns(map(end_row, ending))).fetchall() if ending else []
+                rows = self.connection.execute(SAVE_ENDS, as_columns(map(end_row, ending))).fetchall() if ending else []
                 ours = (ours - {write.owned for write in ends}) | set(rows)
         return ours
 
@@ -271,10 +271,6 @@ def is_passing(error: psycopg.Error) -> bool:
     """A connection that broke, a server that starts or stops, a deadlock: worth another try."""
     state = error.sqlstate
     return state is None or state.startswith(("08", "57P")) or state in {"40001", "40P01"}
-
-
-def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def entry_row(write: Write, entry: Entry) -> tuple[object, ...]:

@@ -17,7 +17,7 @@ import psycopg
 
 from lib import safe_json
 from lib.ids import uuid7
-from scenarios.hot_sql import connect
+from scenarios.hot_sql import as_columns, connect
 
 log = logging.getLogger(__name__)
 
@@ -254,10 +254,6 @@ def fail(batch: Iterable[Incoming]) -> None:
         if not incoming.stored.is_set():
             incoming.failed = True
             incoming.stored.set()
-
-
-def as_columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 _shared: tuple[int, Ledger] | None = None

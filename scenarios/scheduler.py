@@ -16,7 +16,7 @@ from lib import safe_json, schedules
 from lib.errors import Json
 from lib.ids import uuid7
 from scenarios import leases
-from scenarios.hot_sql import connect
+from scenarios.hot_sql import as_columns, connect
 from scenarios.runtime import Runtime
 from scenarios.triggers import stamp
 
@@ -149,7 +149,3 @@ def slots_of(
     except Exception as error:  # one rule that cannot be read must not hold up all others
         log.error("a schedule was stopped: %s", getattr(error, "errors", error))
         return [], None
-
-
-def as_columns(rows: list[tuple[object, ...]] | list[tuple[int, datetime | None]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
