@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 
 from lib import safe_json
+from lib.failpoints import failpoint
 from lib.ids import uuid7
 from scenarios.hot_sql import as_columns, connect
 
@@ -230,7 +231,10 @@ class Ledger:
 
     def transaction(self, batch: Sequence[Incoming]) -> dict[uuid.UUID, str]:
         columns = as_columns(incoming.row() for incoming in batch)
-        return dict(self.reach().execute(STORE, columns).fetchall())
+        failpoint("before_store")
+        stored = dict(self.reach().execute(STORE, columns).fetchall())
+        failpoint("after_store")
+        return stored
 
     def settle_duplicate(self, incoming: Incoming) -> None:
         """Find the first delivery's run, and note that this one came; without a first one, the rules have changed."""

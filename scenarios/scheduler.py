@@ -14,6 +14,7 @@ from django.db import connections
 
 from lib import safe_json, schedules
 from lib.errors import Json
+from lib.failpoints import failpoint
 from lib.ids import uuid7
 from scenarios import leases
 from scenarios.hot_sql import as_columns, connect
@@ -137,6 +138,8 @@ def fire(connection: psycopg.Connection) -> int:
         if slots:
             connection.execute(FIRE, as_columns(slots))
         connection.execute(ADVANCE, as_columns(advanced))
+        failpoint("before_fire_commit")
+    failpoint("after_fire_commit")
     return len(rows)
 
 
