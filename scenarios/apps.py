@@ -24,10 +24,12 @@ class ScenariosConfig(AppConfig):
     def ready(self) -> None:
         from accounts import api_errors, audit, keys
         from accounts import usage as account_usage
+        from actions import registry
         from connections import events, rotation, usage
-        from scenarios import editing, running
+        from scenarios import editing, flow, running
         from scenarios.models import Hook, Scenario, Version
 
+        registry.register(flow.CONNECTOR)
         usage.lookups.append(editing.used_by)
         usage.waiting.append(running.waiting_for)
         events.authorized.append(running.wake_waiting)

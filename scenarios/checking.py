@@ -9,7 +9,7 @@ from typing import Protocol
 
 from lib import expressions
 from lib.errors import Json, UserError
-from scenarios.document import ALWAYS_THERE, KEY, RESERVED, Document, Problem, Step, joined, wrong
+from scenarios.document import ALWAYS_THERE, BRANCH, FOR_EACH, KEY, RESERVED, Document, Problem, Step, joined, wrong
 
 
 class ActionType(Protocol):
@@ -67,6 +67,7 @@ class Checker:
                 yield wrong(f"variables.{name}", "reserved_key", name=name)
         before = {trigger.key, *ALWAYS_THERE, *self.document.variables}
         yield from self.steps(self.document.steps, "steps", before)
+        yield from self.steps(self.document.on_error, "on_error.steps", {*before, "error"})
 
     def steps(self, steps: tuple[Step, ...], path: str, before: set[str]) -> Iterator[Problem]:
         seen = set(before)
@@ -90,6 +91,20 @@ class Checker:
                 yield wrong(f"{path}.action", "wrong_trigger", there=", ".join(sorted(action.only_under)))
             yield from input_problems(action.check(step.inputs), f"{path}.inputs")
         yield from self.expressions(step.inputs, f"{path}.inputs", before)
+        if step.action == BRANCH:
+            yield from self.branches(step, path, before)
+        elif step.action == FOR_EACH:
+            yield from self.steps(step.steps, f"{path}.steps", {*before, "item", "index"})
+
+    def branches(self, step: Step, path: str, before: set[str]) -> Iterator[Problem]:
+        if not step.branches:
+            yield wrong(f"{path}.branches", "no_branches")
+        for number, branch in enumerate(step.branches):
+            here = f"{path}.branches[{number}]"
+            if number and step.branches[number - 1].when in (None, True):
+                yield wrong(here, "never_reached")
+            yield from self.expressions(branch.when, f"{here}.when", before)
+            yield from self.steps(branch.steps, f"{here}.steps", before)
 
     def connection(self, step: Step, action: ActionType, path: str) -> Iterator[Problem]:
         if step.connection and action.connection == "none":

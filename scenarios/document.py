@@ -14,29 +14,51 @@ from scenarios import words as words  # registers the texts of the problems
 
 FORMAT = 1
 KEY = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+RETRY_ON = re.compile(r"[1-5](?:[0-9]{2}|xx)|[a-z][a-z_]*", re.ASCII)  # "429", "5xx", "upstream_timeout"
 RESERVED = frozenset(
     {"trigger", "vars", "run", "connection", "error", "item", "index", "loop", "true", "false", "none"}
 )
 ALWAYS_THERE = frozenset({"trigger", "vars", "run", "connection"})
 MOST_STEPS = 500
+DEEPEST = 20  # steps within steps
 MOST_BYTES = 512_000  # of JSON
 MOST_EXPRESSIONS = 2_000
 OPENINGS = ("{{", "{%", "<<")
 LONGEST_NAME = 200
 
 
+BRANCH = "flow.branch"
+FOR_EACH = "flow.for_each"
+
+
 @dataclass(frozen=True)
 class Retry:
-    """How often a step is tried (the first try included) and how long it waits in between, in seconds."""
+    """How often a step is tried (the first try included) and how long it waits in between, in seconds.
+
+    `on`: the errors that are tried again, as codes ("upstream_timeout") or statuses ("429", "5xx"); those that may
+    pass by themselves where it is empty.
+    """
 
     attempts: int = 5
     delay_s: float = 2
     factor: float = 2
     max_delay_s: float = 3600
+    on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One way on from a `flow.branch`. `when` is a template that gives true or false; None always matches."""
+
+    name: str = ""
+    when: "str | bool | None" = None
+    steps: "tuple[Step, ...]" = ()
 
 
 @dataclass(frozen=True)
 class Step:
+    """`branches` are those of a `flow.branch`, `steps` the body of a `flow.for_each`; others have neither."""
+
     key: str
     action: str
     name: str = ""
@@ -44,6 +66,17 @@ class Step:
     inputs: Mapping[str, Json] = field(default_factory=dict)
     retry: Retry | None = None
     on_error: "str | tuple[Step, ...]" = "stop"
+    branches: tuple[Branch, ...] = ()
+    steps: "tuple[Step, ...]" = ()
+
+    def inner(self) -> "Iterator[tuple[str, tuple[Step, ...]]]":
+        """The lists of steps inside this one, each with its place in the JSON: `branches[0].steps`, `steps`, …"""
+        for number, branch in enumerate(self.branches):
+            yield f"branches[{number}].steps", branch.steps
+        if self.action == FOR_EACH:
+            yield "steps", self.steps
+        if isinstance(self.on_error, tuple):
+            yield "on_error.steps", self.on_error
 
 
 @dataclass(frozen=True)
@@ -68,10 +101,12 @@ class Document:
     steps: tuple[Step, ...] = ()
     variables: Mapping[str, Json] = field(default_factory=dict)
     settings: Settings = Settings()
+    on_error: tuple[Step, ...] = ()  # what is done when a run fails; it fails all the same
 
     def walk(self) -> Iterator[tuple[str, Step]]:
-        """Every step with its path in the JSON: `steps[0]`, `steps[0].on_error.steps[1]`, …"""
+        """Every step with its path in the JSON: `steps[0]`, `steps[0].branches[1].steps[0]`, `on_error.steps[0]`, …"""
         yield from walk(self.steps, "steps")
+        yield from walk(self.on_error, "on_error.steps")
 
     def step(self, key: str) -> Step | None:
         return next((step for _, step in self.walk() if step.key == key), None)
@@ -140,7 +175,8 @@ def dump(document: Document) -> dict[str, Json]:
         **({"variables": dict(document.variables)} if document.variables else {}),
         **({"settings": settings} if settings else {}),
         "trigger": dump_trigger(document.trigger),
-        "steps": [dump_step(step) for step in document.steps],
+        "steps": dump_steps(document.steps),
+        **({"on_error": {"steps": dump_steps(document.on_error)}} if document.on_error else {}),
     }
 
 
@@ -155,8 +191,8 @@ def walk(steps: tuple[Step, ...], path: str) -> Iterator[tuple[str, Step]]:
     for number, step in enumerate(steps):
         here = f"{path}[{number}]"
         yield here, step
-        if isinstance(step.on_error, tuple):
-            yield from walk(step.on_error, f"{here}.on_error.steps")
+        for place, inner in step.inner():
+            yield from walk(inner, f"{here}.{place}")
 
 
 def dump_trigger(trigger: Trigger) -> dict[str, Json]:
@@ -164,19 +200,34 @@ def dump_trigger(trigger: Trigger) -> dict[str, Json]:
     return {"key": trigger.key, "type": trigger.type, **name, "inputs": dict(trigger.inputs)}
 
 
+def dump_steps(steps: tuple[Step, ...]) -> list[Json]:
+    return [dump_step(step) for step in steps]
+
+
 def dump_step(step: Step) -> dict[str, Json]:
     on_error: Json = step.on_error
     if isinstance(step.on_error, tuple):
-        on_error = {"steps": [dump_step(inner) for inner in step.on_error]}
+        on_error = {"steps": dump_steps(step.on_error)}
     return {
         "key": step.key,
         "action": step.action,
         **({"name": step.name} if step.name else {}),
         **({"connection": step.connection} if step.connection else {}),
         "inputs": dict(step.inputs),
-        **({"retry": vars(step.retry)} if step.retry else {}),
+        **({"branches": [dump_branch(branch) for branch in step.branches]} if step.action == BRANCH else {}),
+        **({"steps": dump_steps(step.steps)} if step.action == FOR_EACH else {}),
+        **({"retry": dump_retry(step.retry)} if step.retry else {}),
         **({"on_error": on_error} if on_error != "stop" else {}),
     }
+
+
+def dump_branch(branch: Branch) -> dict[str, Json]:
+    when = {} if branch.when is None else {"when": branch.when}
+    return {"name": branch.name, **when, "steps": dump_steps(branch.steps)}
+
+
+def dump_retry(retry: Retry) -> dict[str, Json]:
+    return {**vars(retry), "on": list(retry.on)} if retry.on else {k: v for k, v in vars(retry).items() if k != "on"}
 
 
 class Reader:
@@ -185,12 +236,13 @@ class Reader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.count = 0
+        self.depth = 0
 
     def problem(self, path: str, reason: str, **params: Json) -> None:
         self.problems.append(Problem(path, "invalid_document", {"reason": reason, **params}))
 
     def document(self, data: Json) -> Document:
-        known = ("format", "name", "variables", "settings", "trigger", "steps")
+        known = ("format", "name", "variables", "settings", "trigger", "steps", "on_error")
         data = self.object(data, "", known, needed=("trigger",))
         if data.get("format", FORMAT) != FORMAT:
             self.problem("format", "not_one_of", there=str(FORMAT))
@@ -200,6 +252,7 @@ class Reader:
             settings=self.settings(data.get("settings", {})),
             trigger=self.trigger(data.get("trigger", {})),
             steps=self.steps(data.get("steps", []), "steps"),
+            on_error=self.handler(data["on_error"], "on_error") if data.get("on_error") is not None else (),
         )
 
     def settings(self, data: Json) -> Settings:
@@ -228,10 +281,18 @@ class Reader:
         if self.count > MOST_STEPS:
             self.problem(path, "too_many_steps", most=MOST_STEPS)
             return ()
-        return tuple(self.step(step, f"{path}[{number}]") for number, step in enumerate(data))
+        if self.depth >= DEEPEST:
+            self.problem(path, "too_deep", most=DEEPEST)
+            return ()
+        self.depth += 1
+        steps = tuple(self.step(step, f"{path}[{number}]") for number, step in enumerate(data))
+        self.depth -= 1
+        return steps
 
     def step(self, data: Json, path: str) -> Step:
-        known = ("key", "action", "name", "connection", "inputs", "retry", "on_error")
+        known = ["key", "action", "name", "connection", "inputs", "retry", "on_error"]
+        kind = data.get("action") if isinstance(data, dict) else None
+        known += ["branches"] if kind == BRANCH else ["steps"] if kind == FOR_EACH else []
         data = self.object(data, path, known, needed=("key", "action"))
         return Step(
             key=self.key(data.get("key", ""), f"{path}.key") if "key" in data else "",
@@ -241,22 +302,52 @@ class Reader:
             inputs=self.object(data.get("inputs", {}), f"{path}.inputs"),
             retry=self.retry(data["retry"], f"{path}.retry") if data.get("retry") is not None else None,
             on_error=self.on_error(data.get("on_error", "stop"), f"{path}.on_error"),
+            branches=self.branches(data.get("branches", []), f"{path}.branches") if kind == BRANCH else (),
+            steps=self.steps(data.get("steps", []), f"{path}.steps") if kind == FOR_EACH else (),
         )
 
+    def branches(self, data: Json, path: str) -> tuple[Branch, ...]:
+        if not isinstance(data, list):
+            self.problem(path, "not_a_list")
+            return ()
+        return tuple(self.branch(branch, f"{path}[{number}]") for number, branch in enumerate(data))
+
+    def branch(self, data: Json, path: str) -> Branch:
+        data = self.object(data, path, ("name", "when", "steps"))
+        when = data.get("when")
+        if when is not None and not isinstance(when, str | bool):
+            self.problem(f"{path}.when", "not_a_condition")
+            when = None
+        steps = self.steps(data.get("steps", []), f"{path}.steps")
+        return Branch(name=self.text(data, "name", path), when=when, steps=steps)
+
     def retry(self, data: Json, path: str) -> Retry:
-        data = self.object(data, path, ("attempts", "delay_s", "factor", "max_delay_s"))
+        data = self.object(data, path, ("attempts", "delay_s", "factor", "max_delay_s", "on"))
         return Retry(
             attempts=int(self.number(data, "attempts", path, Retry.attempts, whole=True, least=1, most=100)),
             delay_s=self.number(data, "delay_s", path, Retry.delay_s, least=0, most=86400),
             factor=self.number(data, "factor", path, Retry.factor, least=1, most=10),
             max_delay_s=self.number(data, "max_delay_s", path, Retry.max_delay_s, least=0, most=86400),
+            on=self.retry_on(data.get("on", []), f"{path}.on"),
         )
+
+    def retry_on(self, data: Json, path: str) -> tuple[str, ...]:
+        if not isinstance(data, list):
+            self.problem(path, "not_a_list")
+            return ()
+        for number, one in enumerate(data):
+            if not isinstance(one, str) or not RETRY_ON.fullmatch(one):
+                self.problem(f"{path}[{number}]", "not_an_error")
+        return tuple(str(one) for one in data)
 
     def on_error(self, data: Json, path: str) -> str | tuple[Step, ...]:
         if isinstance(data, dict):
-            data = self.object(data, path, ("steps",), needed=("steps",))
-            return self.steps(data.get("steps", []), f"{path}.steps")
+            return self.handler(data, path)
         return self.one_of(data, path, ("stop", "continue"))
+
+    def handler(self, data: Json, path: str) -> tuple[Step, ...]:
+        data = self.object(data, path, ("steps",), needed=("steps",))
+        return self.steps(data.get("steps", []), f"{path}.steps")
 
     def object(
         self, data: Json, path: str, known: Collection[str] = (), needed: Collection[str] = ()

@@ -42,6 +42,13 @@ class Manual(TriggerType):
     icon = "mouse-pointer-click"
 
 
+class Called(TriggerType):
+    key = "scenario"
+    title = _("Another scenario")
+    help = _("The scenario runs when a step of another one calls it, and gives back its last step's result.")
+    icon = "workflow"
+
+
 class Webhook(TriggerType):
     key = "webhook"
     title = _("Webhook")
@@ -103,7 +110,7 @@ class ScheduleTrigger(TriggerType):
         return super().check(inputs)
 
 
-TRIGGERS: dict[str, type[TriggerType]] = {one.key: one for one in (Manual, Webhook, ScheduleTrigger)}
+TRIGGERS: dict[str, type[TriggerType]] = {one.key: one for one in (Manual, Webhook, ScheduleTrigger, Called)}
 
 
 def start(

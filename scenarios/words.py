@@ -14,6 +14,19 @@ register(
         "invalid_document.not_a_number": Words(_("This must be a number from {least} to {most}.")),
         "invalid_document.not_one_of": Words(_("This must be one of: {there}.")),
         "invalid_document.too_many_steps": Words(_("A scenario has at most {most} steps."), _("Split it in two.")),
+        "invalid_document.too_deep": Words(
+            _("Steps stand within steps at most {most} deep."), _("Move the inner ones to a scenario of their own.")
+        ),
+        "invalid_document.not_a_condition": Words(
+            _("A condition is an expression, or true or false."), _("For example: {{ s2.status == 200 }}")
+        ),
+        "invalid_document.not_an_error": Words(
+            _("This names no error."), _("Write a status such as 429 or 5xx, or a code such as upstream_timeout.")
+        ),
+        "invalid_document.no_branches": Words(_("A router needs at least one branch."), _("Add a branch.")),
+        "invalid_document.never_reached": Words(
+            _("No run comes to this branch: the one before it always matches."), _("Put it above that one.")
+        ),
         "invalid_document.too_large": Words(
             _("The scenario is too large: it may have at most {most_kb} kB of JSON and {most} expressions."),
             _("Split it in two, or fetch large texts by a step."),
@@ -44,6 +57,25 @@ register(
         "poison": Words(
             _("The run took its worker down {attempts} times and was stopped."),
             _("The scenario is paused. Look at the last step that began; a very large value is the usual cause."),
+        ),
+        "filtered": Words(
+            _("The filter let nothing through."), _("Its condition was not true; nothing is to be done.")
+        ),
+        "stopped": Words(_("The scenario stopped itself: {message}")),
+        "too_deep": Words(
+            _("Scenarios have called one another {most} times within each other."),
+            _("Look for two scenarios that call each other, or for one that calls itself."),
+        ),
+        "scenario_not_callable": Words(
+            _("The scenario “{name}” cannot be called: there is none, or it was never published."),
+            _("Choose another one in this step, or publish that one."),
+        ),
+        "not_a_list": Words(
+            _("This step goes through a list, but got {got}."), _("Choose a list, for example the items of an answer.")
+        ),
+        "loop_detected": Words(
+            _("The scenario kept starting itself and was paused."),
+            _("Look for a step that sends to its own webhook; then switch the scenario on again."),
         ),
         "deadline": Words(_("The run took longer than it may."), _("Split the scenario, or run it again.")),
         "cancelled": Words(_("The run was cancelled.")),

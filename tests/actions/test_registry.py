@@ -13,7 +13,19 @@ from lib.errors import describe
 
 PACKAGES = ("calendar_actions", "http_actions", "data_actions")
 ICONS = Path(__file__).parent.parent.parent / "static" / "img" / "icons.svg"
-WIDGETS = {"text", "textarea", "select", "datetime", "pairs", "switch", "number", "calendar", "secret"}
+WIDGETS = {
+    "text",
+    "textarea",
+    "select",
+    "datetime",
+    "pairs",
+    "switch",
+    "number",
+    "calendar",
+    "secret",
+    "condition",
+    "scenario",
+}
 
 registry.load(PACKAGES)
 ACTIONS = registry.actions()
@@ -23,7 +35,7 @@ def test_loading_again_changes_nothing() -> None:
     before = registry.actions()
     registry.load(PACKAGES)
     assert registry.actions() == before
-    assert [connector.key for connector in registry.connectors()] == ["google_calendar", "http", "data"]
+    assert [connector.key for connector in registry.connectors()] == ["flow", "google_calendar", "http", "data"]
 
 
 def test_a_key_is_taken_once() -> None:

@@ -49,7 +49,46 @@ WHOLE: dict[str, Json] = {
                 "steps": [{"key": "s6", "action": "data.set", "inputs": {"values": {"why": "{{ error.code }}"}}}]
             },
         },
+        {
+            "key": "s7",
+            "action": "flow.branch",
+            "inputs": {},
+            "branches": [
+                {
+                    "name": "Есть события",
+                    "when": "{{ s2.body.items | length > 0 }}",
+                    "steps": [
+                        {
+                            "key": "s8",
+                            "action": "flow.for_each",
+                            "inputs": {"items": "{{ s2.body.items }}", "parallel": 4},
+                            "steps": [
+                                {
+                                    "key": "s9",
+                                    "action": "data.set",
+                                    "inputs": {"values": {"n": "{{ index }} {{ item }}"}},
+                                }
+                            ],
+                            "retry": {"attempts": 2, "delay_s": 1, "factor": 1, "max_delay_s": 5, "on": ["429", "5xx"]},
+                        }
+                    ],
+                },
+                {
+                    "name": "Иначе",
+                    "steps": [{"key": "s10", "action": "flow.delay", "inputs": {"seconds": 60}}],
+                },
+            ],
+        },
     ],
+    "on_error": {
+        "steps": [
+            {
+                "key": "s11",
+                "action": "flow.stop",
+                "inputs": {"status": "failed", "message": "{{ error.code }} {{ run.id }}"},
+            }
+        ]
+    },
 }
 
 
@@ -77,7 +116,16 @@ def problems(data: Mapping[str, Json]) -> list[tuple[str, str]]:
 def test_a_whole_document_is_read_and_written_unchanged() -> None:
     assert problems(WHOLE) == []
     assert dump(parse(WHOLE)) == WHOLE
-    assert [path for path, _ in parse(WHOLE).walk()] == ["steps[0]", "steps[1]", "steps[1].on_error.steps[0]"]
+    assert [path for path, _ in parse(WHOLE).walk()] == [
+        "steps[0]",
+        "steps[1]",
+        "steps[1].on_error.steps[0]",
+        "steps[2]",
+        "steps[2].branches[0].steps[0]",
+        "steps[2].branches[0].steps[0].steps[0]",
+        "steps[2].branches[1].steps[0]",
+        "on_error.steps[0]",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +137,21 @@ def test_a_whole_document_is_read_and_written_unchanged() -> None:
         ("steps.0.key", "trigger", ("steps[0].key", "reserved_key")),
         ("steps.1.key", "s2", ("steps[1].key", "repeated_key")),
         ("steps.0.action", "google_calendar.lst_events", ("steps[0].action", "unknown_action")),
-        ("steps.0.action", "flow.branch", ("steps[0].action", "unknown_action")),
+        ("steps.0.action", "flow.branch", ("steps[0].branches", "no_branches")),
+        ("steps.0.branches", [], ("steps[0].branches", "unknown_key")),
+        ("steps.2.branches.0.whne", 1, ("steps[2].branches[0].whne", "unknown_key")),
+        ("steps.2.branches.0.when", [], ("steps[2].branches[0].when", "not_a_condition")),
+        ("steps.2.branches.0.when", "{{ s8.body }}", ("steps[2].branches[0].when", "not_before")),
+        ("steps.2.branches.0.when", None, ("steps[2].branches[1]", "never_reached")),
+        (
+            "steps.2.branches.1.steps.0.inputs.seconds",
+            "{{ s9 }}",
+            ("steps[2].branches[1].steps[0].inputs.seconds", "not_before"),
+        ),
+        ("steps.2.branches.0.steps.0.steps.0.kye", 5, ("steps[2].branches[0].steps[0].steps[0].kye", "unknown_key")),
+        ("steps.0.inputs.calendar_id", "{{ item }}", ("steps[0].inputs.calendar_id", "not_before")),
+        ("steps.0.retry", {"on": ["5x"]}, ("steps[0].retry.on[0]", "not_an_error")),
+        ("on_error.steps.0.inputs.message", "{{ s2.body }}", ("on_error.steps[0].inputs.message", "not_before")),
         ("steps.0.connection", "nobody", ("steps[0].connection", "unknown_connection")),
         ("steps.0.connection", "", ("steps[0].connection", "connection_needed")),
         ("steps.0.inputs.order_by", "name", ("steps[0].inputs.order_by", "invalid_input")),
@@ -142,4 +204,4 @@ def test_a_name_that_may_be_missing_is_no_problem() -> None:
 
 
 def test_new_keys_are_counted_on() -> None:
-    assert next_key(parse(WHOLE)) == "s7"
+    assert next_key(parse(WHOLE)) == "s12"
