@@ -1,7 +1,8 @@
 """Scenarios and their versions, what starts them, their runs, and the journal of steps.
 
 Runs and deliveries are written by the hot path in SQL of its own (intake.py, leases.py, journal.py); the columns
-and constraints stand here. Their keys are UUIDv7, so that history can be partitioned by key.
+and constraints stand here. Run, StepRun, Payload and Delivery are partitioned by the time in their UUIDv7 keys
+(partitions.py); a partitioned table has no foreign keys that the database would check.
 """
 
 from django.conf import settings
@@ -47,6 +48,9 @@ class Scenario(models.Model):
     samples = models.JSONField(default=dict)  # step key → the result of its last test, for pickers and previews
     status = models.CharField(max_length=8, choices=SCENARIO_STATUSES, default="draft")
     published = models.ForeignKey("Version", on_delete=models.DO_NOTHING, null=True, related_name="+")  # go together
+    max_concurrent = models.IntegerField(db_default=0)  # of the published version: runs at a time, 0 for no limit
+    engine = models.SmallIntegerField(db_default=1)  # the least engine that can run the published version
+    paused_reason = models.JSONField(null=True)  # {"code", "params", "at"}: why we paused it, until somebody goes on
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -110,6 +114,18 @@ class Slot(models.Model):
         constraints = [models.UniqueConstraint(fields=["schedule", "slot_at"], name="slot_once")]
 
 
+class DedupeKey(models.Model):
+    """A sender's own number for a delivery. Its uniqueness is what makes a second run impossible."""
+
+    scenario = models.ForeignKey(Scenario, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.TextField()
+    run_id = models.UUIDField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scenario", "key"], name="dedupe_key_once")]
+
+
 class Delivery(models.Model):
     """One request to a webhook address: what came, byte for byte, and what we said to it."""
 
@@ -130,13 +146,6 @@ class Delivery(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["scenario", "-id"])]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["scenario", "dedupe_key"],
-                condition=Q(dedupe_key__isnull=False, verdict="accepted"),
-                name="delivery_once",
-            )
-        ]
 
 
 class Run(models.Model):
@@ -148,9 +157,15 @@ class Run(models.Model):
     version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="+", db_index=False)
     trigger = models.CharField(max_length=40)  # "webhook", "schedule", "manual", …
     input = models.JSONField(null=True)  # the trigger's result; null where the delivery has it
-    delivery = models.ForeignKey(Delivery, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
+    )
     key = models.UUIDField()  # the same in a run and its retries
     replay_of = models.UUIDField(null=True)
+    parent_id = models.UUIDField(null=True)  # the run whose step called this one, and the step's path
+    parent_path = models.TextField(null=True)
+    depth = models.SmallIntegerField(db_default=0)  # how many runs stand above: callers, or senders to our own webhooks
+    engine = models.SmallIntegerField(db_default=1)  # the least engine that can execute it
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
     )
@@ -159,11 +174,13 @@ class Run(models.Model):
     fence = models.BigIntegerField(default=0)
     owner = models.TextField(blank=True)
     lease_until = models.DateTimeField(null=True)
-    wake_at = models.DateTimeField(null=True, db_default=Now())  # when a queued or waiting run may be claimed
+    # When a waiting run goes on. A queued one without it waits for a free place of its scenario.
+    wake_at = models.DateTimeField(null=True, db_default=Now())
     waits_for = models.TextField(blank=True)  # e.g. "connection:17": what wakes it apart from the clock
     stalls = models.IntegerField(default=0)
     stalled_steps = models.IntegerField(db_default=0)  # how many steps had ended when a worker last died with it
     cancel_requested_at = models.DateTimeField(null=True)
+    deadline_at = models.DateTimeField(null=True)  # set when it begins; a wished-for wait moves it on
 
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
@@ -173,10 +190,27 @@ class Run(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["wake_at"], name="run_claimable", condition=Q(status__in=["queued", "waiting"])),
+            # Claimed workspace by workspace, in the order in which they became due.
+            models.Index(
+                fields=["workspace", "wake_at"],
+                name="run_due",
+                condition=Q(status="queued", wake_at__isnull=False),
+            ),
+            models.Index(
+                fields=["scenario", "id"], name="run_gated", condition=Q(status="queued", wake_at__isnull=True)
+            ),
+            models.Index(
+                fields=["scenario"],
+                name="run_begun",
+                condition=Q(status__in=["queued", "running", "waiting"], started_at__isnull=False),
+            ),
+            models.Index(fields=["wake_at"], name="run_sleeping", condition=Q(status="waiting")),
             models.Index(fields=["lease_until"], name="run_leased", condition=Q(status="running")),
-            models.Index(fields=["waits_for"], name="run_held", condition=Q(status="waiting")),
+            models.Index(fields=["workspace"], name="run_running", condition=Q(status="running")),
+            models.Index(fields=["waits_for"], name="run_held", condition=Q(status="waiting") & ~Q(waits_for="")),
             models.Index(fields=["workspace"], name="run_backlog", condition=Q(status="queued")),
+            models.Index(fields=["replay_of"], name="run_replays", condition=Q(replay_of__isnull=False)),
+            models.Index(fields=["parent_id"], name="run_children", condition=Q(parent_id__isnull=False)),
             models.Index(
                 fields=["workspace", "-id"], name="run_troubled", condition=Q(status__in=["failed", "needs_review"])
             ),
@@ -186,13 +220,20 @@ class Run(models.Model):
 
 
 class StepRun(models.Model):
-    """One step of one run, by its path. A step that is here and ended is never executed again."""
+    """One step of one run, by its path. A step that is here and ended is never executed again.
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False)
-    path = models.TextField()
+    A value too large for the row is stored apart: the row holds {"_cut": {"bytes", "start"}} (payloads.py).
+    """
+
+    pk = models.CompositePrimaryKey("run_id", "path")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps", db_index=False, db_constraint=False)
+    path = models.TextField(db_collation="C")
     position = models.IntegerField()  # order of execution within the run
     status = models.CharField(max_length=12, choices=STEP_STATUSES)
     attempt = models.IntegerField(default=1)
+    attempts = models.JSONField(
+        null=True
+    )  # the earlier ones: [{"attempt", "status", "started_at", "took_ms", "error"}]
     fence = models.BigIntegerField()
     effect = models.CharField(max_length=8)
     inputs = models.JSONField(null=True)
@@ -201,10 +242,18 @@ class StepRun(models.Model):
     error = models.JSONField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    resume_at = models.DateTimeField(null=True)  # a waiting step does not go on before
     took_ms = models.IntegerField(null=True)
 
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "path"], name="step_path_once")]
+
+class Payload(models.Model):
+    """A value of a step that was too large for its row. `name`: inputs, exchange or result; `value` is JSON text."""
+
+    pk = models.CompositePrimaryKey("run_id", "path", "name")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="payloads", db_index=False, db_constraint=False)
+    path = models.TextField(db_collation="C")
+    name = models.CharField(max_length=8)
+    value = models.TextField()
 
 
 class WorkerBeat(models.Model):
