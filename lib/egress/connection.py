@@ -4,6 +4,8 @@ The time limit of a socket call starts anew with each call, so a server that dri
 every call gets what is left of the whole request's time, and nothing else reads from the socket.
 """
 
+import errno
+import os
 import select
 import socket
 import ssl
@@ -13,6 +15,7 @@ from functools import lru_cache
 import certifi
 
 from lib.egress import errors
+from lib.egress.abort import Abort
 from lib.egress.networks import Address, parse_address
 from lib.egress.policy import Policy
 from lib.egress.urls import Origin
@@ -45,10 +48,11 @@ class Connection:
     """A socket and what is known of it: whether it was used before, whether a byte of the present request has left
     (`sent`; in doubt it has) or a byte of its answer has come (`received`), and what was read but not yet used."""
 
-    __slots__ = ("_idle", "_sock", "_tls", "buffer", "expires_at", "received", "reused", "sent")
+    __slots__ = ("_abort", "_idle", "_sock", "_tls", "buffer", "expires_at", "received", "reused", "sent")
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._abort: Abort | None = None
         self._tls = isinstance(sock, ssl.SSLSocket)
         self._idle = select.poll()
         self._idle.register(sock, select.POLLIN | select.POLLPRI)
@@ -67,8 +71,17 @@ class Connection:
         self.reused = True
         self.sent = self.received = False
 
+    def watched_by(self, abort: Abort | None) -> None:
+        """Let it be aborted from now on, or by nobody. Raises Aborted when that has happened already."""
+        if self._abort is not None:
+            self._abort.forget(self._sock)
+        self._abort = None
+        if abort is not None:
+            abort.watch(self._sock)
+            self._abort = abort
+
     def write(self, data: bytes, deadline: Deadline) -> None:
-        """Raises TimeoutError or OSError; `sent` then tells whether anything may have left."""
+        """Raises TimeoutError, OSError or Aborted; `sent` then tells whether anything may have left."""
         view = memoryview(data)
         while view:
             self._sock.settimeout(deadline.left())
@@ -77,27 +90,42 @@ class Connection:
             except TimeoutError:
                 self.sent = self.sent or self._tls  # a part of a record may be out
                 raise
+            except OSError:
+                self._raise_if_aborted()
+                raise
             self.sent = True
             view = view[written:]
 
     def read(self, deadline: Deadline) -> bytes:
-        """The next bytes, b"" at the end. Raises TimeoutError or OSError."""
+        """The next bytes, b"" at the end. Raises TimeoutError, OSError or Aborted."""
         self._sock.settimeout(deadline.left())
-        data = self._sock.recv(RECEIVE)
+        try:
+            data = self._sock.recv(RECEIVE)
+        except OSError:
+            self._raise_if_aborted()
+            raise
         if data:
             self.received = True
+        else:
+            self._raise_if_aborted()  # the end of what the other side sent looks the same
         return data
 
     def close(self) -> None:
+        self.watched_by(None)
         self._sock.close()
 
+    def _raise_if_aborted(self) -> None:
+        if self._abort is not None:
+            self._abort.check()
 
-def connect(origin: Origin, policy: Policy, deadline: Deadline, *, pool: str) -> Connection:
-    """Look up, check, connect to a checked address, shake hands. Raises UserError; nothing was sent then."""
+
+def connect(origin: Origin, policy: Policy, deadline: Deadline, *, pool: str, abort: Abort | None = None) -> Connection:
+    """Look up, check, connect to a checked address, shake hands. Raises UserError or Aborted; nothing was sent then."""
+    abort = abort or Abort()
     try:
         addresses = policy.addresses(origin, pool=pool, wait_s=min(LOOKUP_S, deadline.left()))
-        sock = _open(origin, addresses[:MAX_ADDRESSES], deadline)
-        return Connection(_secure(sock, origin, deadline) if origin.scheme == "https" else sock)
+        sock = _open(origin, addresses[:MAX_ADDRESSES], deadline, abort)
+        return Connection(_secure(sock, origin, deadline, abort) if origin.scheme == "https" else sock)
     except TimeoutError:
         raise errors.timeout(origin.host, deadline.seconds, unknown=False, connecting=True) from None
 
@@ -111,14 +139,15 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-def _open(origin: Origin, addresses: list[Address], deadline: Deadline) -> socket.socket:
-    """Raises TimeoutError when the whole time is over."""
+def _open(origin: Origin, addresses: list[Address], deadline: Deadline, abort: Abort) -> socket.socket:
+    """Raises TimeoutError when the whole time is over, Aborted."""
     failure: OSError | None = None
     for address in addresses:
         wait_s = min(CONNECT_S, deadline.left())
         try:
-            return _open_one(address, origin.port, wait_s)
+            return _open_one(address, origin.port, wait_s, abort)
         except OSError as error:
+            abort.check()
             failure = error
     if isinstance(failure, TimeoutError):
         deadline.left()
@@ -126,11 +155,10 @@ def _open(origin: Origin, addresses: list[Address], deadline: Deadline) -> socke
     raise errors.unreachable(origin.host)
 
 
-def _open_one(address: Address, port: int, wait_s: float) -> socket.socket:
+def _open_one(address: Address, port: int, wait_s: float, abort: Abort) -> socket.socket:
     sock = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
     try:
-        sock.settimeout(wait_s)
-        sock.connect((str(address), port))
+        _connect(sock, (str(address), port), wait_s, abort)
         if parse_address(sock.getpeername()[0]) != address:
             raise ConnectionError("the peer is not the address that was checked")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -140,17 +168,53 @@ def _open_one(address: Address, port: int, wait_s: float) -> socket.socket:
     return sock
 
 
-def _secure(sock: socket.socket, origin: Origin, deadline: Deadline) -> ssl.SSLSocket:
+def _connect(sock: socket.socket, address: tuple[str, int], wait_s: float, abort: Abort) -> None:
+    """Begin at once, then wait: a socket that has not begun to connect could not be shut down by an abort."""
+    sock.setblocking(False)
+    failure = sock.connect_ex(address)
+    abort.watch(sock)
+    try:
+        if failure == errno.EINPROGRESS:
+            waiting = select.poll()
+            waiting.register(sock, select.POLLOUT)
+            if not waiting.poll(wait_s * 1000):
+                raise TimeoutError
+            failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    finally:
+        abort.forget(sock)
+    abort.check()
+    if failure:
+        raise OSError(failure, os.strerror(failure))
+
+
+def _secure(sock: socket.socket, origin: Origin, deadline: Deadline, abort: Abort) -> ssl.SSLSocket:
+    """Raises TimeoutError, Aborted, UserError."""
     try:
         sock.settimeout(deadline.left())
-        return tls_context().wrap_socket(sock, server_hostname=origin.host)
-    except TimeoutError:
+        secured = tls_context().wrap_socket(sock, server_hostname=origin.host, do_handshake_on_connect=False)
+    except OSError as error:
         sock.close()
+        raise _no_tls(origin, error) from None
+    try:
+        abort.watch(secured)
+        try:
+            secured.do_handshake()
+        finally:
+            abort.forget(secured)
+    except OSError as error:
+        secured.close()
+        abort.check()
+        raise _no_tls(origin, error) from None
+    except BaseException:
+        secured.close()
         raise
-    except ssl.SSLCertVerificationError as error:
-        sock.close()
+    return secured
+
+
+def _no_tls(origin: Origin, error: OSError) -> Exception:
+    if isinstance(error, TimeoutError):
+        return error
+    if isinstance(error, ssl.SSLCertVerificationError):
         why = error.verify_message.rstrip(".") or "it does not match"
-        raise errors.unreachable(origin.host, "certificate", why=why) from None
-    except OSError:  # ssl.SSLError is one
-        sock.close()
-        raise errors.unreachable(origin.host, "tls") from None
+        return errors.unreachable(origin.host, "certificate", why=why)
+    return errors.unreachable(origin.host, "tls")  # ssl.SSLError is an OSError

@@ -169,6 +169,11 @@ def invalid(host: str, reason: str, **params: Json) -> UserError:
     )
 
 
+def cancelled(*, unknown: bool) -> UserError:
+    """The caller has ended the request. The words are of whoever can be cancelled: a run."""
+    return UserError("cancelled", unknown=unknown)
+
+
 def bracketed(host: str) -> str:
     """The host as it stands in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -10,14 +10,15 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from lib.egress import errors, urls
+from lib.egress.abort import Abort, Aborted
 from lib.egress.answer import Answer, read_answer
 from lib.egress.connection import Connection, Deadline, connect
 from lib.egress.messages import Request, Response
 from lib.egress.packing import Unusable
 from lib.egress.policy import Policy, current
-from lib.egress.pool import POOL, Key
+from lib.egress.pool import IDLE_S, POOL, Key
 from lib.egress.request_head import encode
-from lib.egress.urls import Url
+from lib.egress.urls import Origin, Url
 from lib.errors import UserError
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, 9.2.2
@@ -25,6 +26,8 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 KEPT_ELSEWHERE = frozenset({"accept", "accept-language", "user-agent"})
 SENT_AT_ONCE = 65536  # bytes: up to here the body goes out in one write with the head
 BODY_HEADERS = re.compile(r"content-", re.IGNORECASE)
+
+Stamp = Callable[[Origin], Mapping[str, str]]
 
 
 def send(
@@ -36,15 +39,19 @@ def send(
     pool: str = "",
     policy: Policy | None = None,
     before_send: Callable[[], None] | None = None,
+    abort: Abort | None = None,
+    stamp: Stamp | None = None,
 ) -> Response:
     """Send it within `timeout_s`, all redirects (at most `redirects`) included; take at most `max_bytes`, unpacked.
 
     `pool` names who may share open connections: a workspace. `before_send` is called right before the first byte is
-    written; what it raises stops the request. Raises UserError: `invalid_input`, `destination_blocked`,
-    `host_not_found`, `upstream_unreachable`, `upstream_timeout`, `upstream_invalid`.
+    written; what it raises stops the request. `abort` lets another thread end it: a lookup of the host excepted, at
+    once. `stamp` gives the headers that are the installation's own for an origin, after each redirect anew. Raises
+    UserError: `invalid_input`, `destination_blocked`, `host_not_found`, `upstream_unreachable`, `upstream_timeout`,
+    `upstream_invalid`, `cancelled` (unknown once a byte may have left).
     """
     started = time.monotonic()
-    call = _Call(policy or current(), pool, Deadline(timeout_s), max_bytes, before_send)
+    call = _Call(policy or current(), pool, Deadline(timeout_s), max_bytes, before_send, abort, stamp)
     method, url, headers, body = request.method.upper(), urls.parse(request.url), request.headers, request.body
     answer = call.perform(method, url, headers, body)
     left = redirects
@@ -85,14 +92,20 @@ class _Call:
         deadline: Deadline,
         max_bytes: int,
         before_send: Callable[[], None] | None,
+        abort: Abort | None,
+        stamp: Stamp | None,
     ) -> None:
         self._policy = policy
         self._pool = pool
         self._deadline = deadline
         self._max_bytes = max_bytes
         self._before_send = before_send
+        self._abort = abort
+        self._stamp = stamp
 
     def perform(self, method: str, url: Url, headers: Mapping[str, str], body: bytes) -> Answer:
+        if self._stamp:
+            headers = {**headers, **self._stamp(url.origin)}
         head = encode(method, url, headers, body, self._policy.user_agent or default_user_agent())
         key = (self._policy, self._pool, url.origin)
         try:
@@ -107,17 +120,21 @@ class _Call:
     def _attempt(self, key: Key, method: str, head: bytes, body: bytes, *, fresh: bool) -> Answer:
         """One exchange. Raises UserError, or _DeadConnection if the request may go out again on a new connection."""
         origin = key[2]
-        conn = None if fresh else POOL.take(key)
-        if conn is None:
-            conn = connect(origin, self._policy, self._deadline, pool=self._pool)
+        try:
+            conn = self._open(key, fresh=fresh)
+        except Aborted:
+            raise errors.cancelled(unknown=False) from None
         try:
             if self._before_send:
                 self._before_send()
         except BaseException:
-            POOL.put(key, conn)  # nothing was written: it is as good as before
+            self._keep(key, conn)  # nothing was written: it is as good as before
             raise
         try:
             answer = self._exchange(conn, method, head, body)
+        except Aborted:
+            conn.close()
+            raise errors.cancelled(unknown=conn.sent) from None
         except (OSError, Unusable) as error:
             conn.close()
             if _is_dead_on_reuse(conn, error) and (method in REPEATABLE or not conn.sent):
@@ -127,13 +144,32 @@ class _Call:
             conn.close()
             raise
         if answer.keep_s:
-            POOL.put(key, conn, keep_s=answer.keep_s)
+            self._keep(key, conn, keep_s=answer.keep_s)
         else:
             conn.close()
         return answer
 
+    def _open(self, key: Key, *, fresh: bool) -> Connection:
+        """A kept connection or a new one. Raises UserError, Aborted."""
+        if self._abort:
+            self._abort.check()
+        conn = None if fresh else POOL.take(key)
+        if conn is None:
+            conn = connect(key[2], self._policy, self._deadline, pool=self._pool, abort=self._abort)
+        try:
+            conn.watched_by(self._abort)
+        except Aborted:
+            POOL.put(key, conn)
+            raise
+        return conn
+
+    def _keep(self, key: Key, conn: Connection, *, keep_s: float = IDLE_S) -> None:
+        """For the next request; one that was shut down in the meantime does not come out of the pool again."""
+        conn.watched_by(None)
+        POOL.put(key, conn, keep_s=keep_s)
+
     def _exchange(self, conn: Connection, method: str, head: bytes, body: bytes) -> Answer:
-        """Raises Unusable, TimeoutError, or OSError when the connection broke."""
+        """Raises Unusable, Aborted, TimeoutError, or OSError when the connection broke."""
         try:
             if len(body) < SENT_AT_ONCE:
                 conn.write(head + body, self._deadline)
