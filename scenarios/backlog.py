@@ -11,7 +11,11 @@ COUNTED_FOR_S = 1.0
 MOST_KNOWN = 10_000
 COUNT = """
 SELECT count(*) FROM (
-    SELECT FROM scenarios_run WHERE workspace_id = %s AND status = 'queued' LIMIT %s
+    SELECT FROM scenarios_run
+        WHERE workspace_id = %s AND status = 'queued' AND wake_at IS NOT NULL
+    UNION ALL SELECT FROM scenarios_run
+        WHERE workspace_id = %s AND status = 'queued' AND wake_at IS NULL
+    LIMIT %s
 ) AS waiting
 """
 
@@ -32,7 +36,7 @@ def is_full(workspace_id: int) -> bool:
 
 
 def queued(workspace_id: int) -> int:
-    (row,) = doors.ask(COUNT, (workspace_id, settings.MAX_QUEUED))
+    (row,) = doors.ask(COUNT, (workspace_id, workspace_id, settings.MAX_QUEUED))
     return int(row[0])
 
 

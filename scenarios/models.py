@@ -179,6 +179,7 @@ class Run(models.Model):
     waits_for = models.TextField(blank=True)  # e.g. "connection:17": what wakes it apart from the clock
     stalls = models.IntegerField(default=0)
     stalled_steps = models.IntegerField(db_default=0)  # how many steps had ended when a worker last died with it
+    is_limited = models.BooleanField(db_default=False)  # its scenario has a limit: it needs a place to begin
     cancel_requested_at = models.DateTimeField(null=True)
     deadline_at = models.DateTimeField(null=True)  # set when it begins; a wished-for wait moves it on
 
@@ -192,23 +193,22 @@ class Run(models.Model):
         indexes = [
             # Claimed workspace by workspace, in the order in which they became due.
             models.Index(
-                fields=["workspace", "wake_at"],
-                name="run_due",
-                condition=Q(status="queued", wake_at__isnull=False),
+                fields=["workspace", "wake_at"], name="run_due", condition=Q(status="queued", wake_at__isnull=False)
             ),
+            models.Index(fields=["workspace"], name="run_running", condition=Q(status="running")),
+            models.Index(fields=["wake_at"], name="run_sleeping", condition=Q(status="waiting")),
+            models.Index(fields=["waits_for"], name="run_held", condition=Q(status="waiting") & ~Q(waits_for="")),
+            # Of scenarios with a limit: those that wait for a place, and those that have one or want one.
             models.Index(
-                fields=["scenario", "id"], name="run_gated", condition=Q(status="queued", wake_at__isnull=True)
+                fields=["workspace", "scenario", "id"],
+                name="run_gated",
+                condition=Q(status="queued", wake_at__isnull=True),
             ),
             models.Index(
                 fields=["scenario"],
-                name="run_begun",
-                condition=Q(status__in=["queued", "running", "waiting"], started_at__isnull=False),
+                name="run_limited",
+                condition=Q(is_limited=True, status__in=["queued", "running", "waiting"]),
             ),
-            models.Index(fields=["wake_at"], name="run_sleeping", condition=Q(status="waiting")),
-            models.Index(fields=["lease_until"], name="run_leased", condition=Q(status="running")),
-            models.Index(fields=["workspace"], name="run_running", condition=Q(status="running")),
-            models.Index(fields=["waits_for"], name="run_held", condition=Q(status="waiting") & ~Q(waits_for="")),
-            models.Index(fields=["workspace"], name="run_backlog", condition=Q(status="queued")),
             models.Index(fields=["replay_of"], name="run_replays", condition=Q(replay_of__isnull=False)),
             models.Index(fields=["parent_id"], name="run_children", condition=Q(parent_id__isnull=False)),
             models.Index(
