@@ -1,31 +1,29 @@
-"""Schedule rules as instants: when a scenario is due next, and which of the missed times still run.
+"""Schedules: reading a rule, and which of the slots that are due or were missed still run.
 
-Plain functions of a rule and a clock. Wall-clock rules (`cron`, `daily`) obey the zone: a time that the clocks skip in
-spring is the first instant after the gap, one that comes twice in autumn is the first of both. An interval is an
-anchor and a number of seconds, never a cron: "every 13 hours" means that on every day.
+Plain functions of a rule and a clock; lib.clocks knows when a rule comes round.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from typing import ClassVar
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+from lib import workdays
+from lib.clocks import DAY_S, INSTANT, SOME_DAY, Cron, Daily, Interval
+from lib.clocks import Rule as Rule
 from lib.errors import InvalidInput, Json
 from lib.errors import gettext_noop as _
-from lib.rfc3339 import at_wall_clock
 
-DAY_S = 86_400
 SHORTEST_S = 1
 LONGEST_S = 366 * DAY_S
 MISFIRE = ("latest", "all", "skip")
-MISFIRE_MOST = 1_000  # missed slots that one `all` catches up
+AT_ONCE = 500  # missed slots that `all` catches up in one go; the rest follow in the next
 GRACE_S = 60  # later than this, a slot counts as missed
-KEYS = frozenset({"cron", "every_s", "daily", "timezone", "misfire", "misfire_window_s"})
+JITTER_MOST_S = 3_600
+KEYS = frozenset({"cron", "every_s", "daily", "timezone", "misfire", "misfire_window_s", "days", "jitter_s"})
 CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 TIMES_MOST = 96
 CRON_LENGTH = 200
@@ -45,123 +43,67 @@ BAD_WEEKDAYS = _("Give days of the week as numbers from 1 (Monday) to 7 (Sunday)
 BAD_ZONE = _("There is no such time zone. Use a name like Europe/Moscow.")
 BAD_MISFIRE = _("Choose latest, all or skip.")
 BAD_WINDOW = _("Give a whole number of seconds, from 0 to 31622400 (366 days).")
-
-
-@dataclass(frozen=True)
-class Rule:
-    """When a schedule is due. `anchor` is the instant of activation, from which intervals are counted."""
-
-    timezone: str
-    misfire: str = "latest"
-    misfire_window_s: int = DAY_S
-    kind: ClassVar[str]
-
-    def next(self, after: datetime, anchor: datetime) -> datetime | None:
-        """The first slot later than `after`, in UTC; None if there is none."""
-        raise NotImplementedError
-
-    def upcoming(self, after: datetime, anchor: datetime, count: int) -> list[datetime]:
-        """The next slots, at most `count`."""
-        slots: list[datetime] = []
-        while len(slots) < count and (slot := self.next(slots[-1] if slots else after, anchor)):
-            slots.append(slot)
-        return slots
-
-
-@dataclass(frozen=True)
-class Interval(Rule):
-    every_s: int = DAY_S
-    kind: ClassVar[str] = "every_s"
-
-    def next(self, after: datetime, anchor: datetime) -> datetime | None:
-        """Anchor + n · every, n ≥ 1."""
-        passed = (after - anchor) // timedelta(seconds=self.every_s)
-        return later(anchor.astimezone(UTC), self.every_s * max(1, passed + 1))
-
-
-@dataclass(frozen=True)
-class Daily(Rule):
-    at: tuple[time, ...] = ()  # in order
-    weekdays: frozenset[int] = frozenset(range(1, 8))  # 1 = Monday
-    kind: ClassVar[str] = "daily"
-
-    def next(self, after: datetime, anchor: datetime) -> datetime | None:
-        zone = ZoneInfo(self.timezone)
-        today = after.astimezone(zone).date()
-        for ahead in range(-1, 9):  # yesterday's, too: a skipped time moves on, past midnight in a few zones
-            day = today + timedelta(days=ahead)
-            slots = (at_wall_clock(datetime.combine(day, at), zone).astimezone(UTC) for at in self.at_on(day))
-            if slot := min((slot for slot in slots if slot > after), default=None):
-                return slot
-        return None
-
-    def at_on(self, day: date) -> tuple[time, ...]:
-        return self.at if day.isoweekday() in self.weekdays else ()
-
-
-@dataclass(frozen=True)
-class Cron(Rule):
-    cron: str = "* * * * *"
-    kind: ClassVar[str] = "cron"
-
-    def next(self, after: datetime, anchor: datetime) -> datetime | None:
-        return next_cron(self.cron, self.timezone, after.astimezone(UTC).replace(microsecond=0))
-
-
-@lru_cache(65_536)
-def next_cron(expression: str, timezone: str, after: datetime) -> datetime | None:
-    """The first slot of a cron expression later than an instant. Thousands of schedules share an answer."""
-    zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
-    try:
-        for slot in CronSim(expression, after.astimezone(zone)):
-            # In an hour that comes twice cronsim always means the first, which may lie behind us.
-            if slot.astimezone(UTC) > after:
-                return slot.astimezone(UTC)
-    except OverflowError:
-        pass
-    return None
-
-
-def later(moment: datetime, seconds: int) -> datetime | None:
-    try:
-        return moment + timedelta(seconds=seconds)
-    except OverflowError:
-        return None
+BAD_DAYS = _("Choose working, holidays, or nothing for every day.")
+BAD_JITTER = _("Give a whole number of seconds, from 0 to 3600 (an hour).")
+NEVER_ON_DAYS = _("This rule never comes round on such days.")
 
 
 # Which slots run
 
 
-def due(rule: Rule, next_at: datetime, now: datetime, anchor: datetime) -> tuple[list[datetime], datetime | None]:
-    """The slots to run now, oldest first, and the next one after now, by the rule's misfire policy.
+def due(
+    rule: Rule, next_at: datetime, now: datetime, anchor: datetime, *, at_once: int = AT_ONCE
+) -> tuple[list[datetime], datetime | None]:
+    """The slots to run now, oldest first, and the slot to wait for then, by the rule's misfire policy.
 
     `next_at` is the slot that the schedule waits for. `latest`: the last of the slots up to now runs, if it is
-    within the window. `all`: every one within the window runs, the last thousand at most. `skip`: only one that is
-    not late by more than a minute.
+    within the window. `all`: every one within the window runs, `at_once` of them at most; where more were missed, the
+    slot to wait for is the next of those, and is due already. `skip`: only one that is not late by more than a minute.
     """
     if next_at > now:
         return [], next_at
     late_by_most = GRACE_S if rule.misfire == "skip" else max(rule.misfire_window_s, GRACE_S)
     oldest = max(next_at, now - timedelta(seconds=late_by_most))
-    count = MISFIRE_MOST if rule.misfire == "all" else 1
-    return last_slots(rule, next_at, now, anchor, oldest=oldest, count=count), rule.next(now, anchor)
+    if rule.misfire == "all":
+        return first_slots(rule, next_at, now, anchor, oldest=oldest, count=at_once)
+    return last_slot(rule, next_at, now, anchor, oldest=oldest), rule.next(now, anchor)
 
 
-def last_slots(
+def first_slots(
     rule: Rule, next_at: datetime, now: datetime, anchor: datetime, *, oldest: datetime, count: int
-) -> list[datetime]:
-    """The last slots up to now, none before `oldest`: looks back ever further, not through a year of minutes."""
+) -> tuple[list[datetime], datetime | None]:
+    """The first slots from `oldest` up to now, and the one after them."""
+    slots: list[datetime] = []
+    slot: datetime | None = next_at
+    if next_at < oldest or not rule.is_slot(next_at):
+        slot = rule.next(oldest - INSTANT, anchor)
+    while slot is not None and slot <= now and len(slots) < count:
+        slots.append(slot)
+        slot = rule.next(slot, anchor)
+    return slots, slot
+
+
+def last_slot(rule: Rule, next_at: datetime, now: datetime, anchor: datetime, *, oldest: datetime) -> list[datetime]:
+    """The last slot up to now, not before `oldest`: looks back ever further, not through a year of minutes."""
     back = timedelta(minutes=1)
     while True:
         start = max(oldest, now - back)
-        slots = [next_at] if next_at == start else []
-        slot = rule.next(start - timedelta(microseconds=1), anchor) if next_at != start else rule.next(start, anchor)
+        found = [next_at] if next_at == start and rule.is_slot(next_at) else []
+        slot = rule.next(start - INSTANT, anchor) if next_at != start else rule.next(start, anchor)
         while slot is not None and slot <= now:
-            slots.append(slot)
+            found = [slot]
             slot = rule.next(slot, anchor)
-        if len(slots) >= count or start == oldest:
-            return slots[-count:]
+        if found or start == oldest:
+            return found
         back *= 2
+
+
+def starts_at(rule: Rule, schedule: int, slot: datetime) -> datetime:
+    """When the run of a slot starts: up to `jitter_s` later, the same whenever one asks, another for each slot."""
+    if not rule.jitter_s:
+        return slot
+    digest = hashlib.blake2b(f"{schedule} {slot.timestamp():.6f}".encode(), digest_size=8).digest()
+    return slot + timedelta(milliseconds=int.from_bytes(digest) % (rule.jitter_s * 1000 + 1))
 
 
 # Reading a rule
@@ -175,6 +117,8 @@ def parse(inputs: Mapping[str, Json], default_timezone: str) -> Rule:
         timezone=read_timezone(given.get("timezone", default_timezone), errors),
         misfire=read_misfire(given.get("misfire", "latest"), errors),
         misfire_window_s=read_seconds(given.get("misfire_window_s", DAY_S), "misfire_window_s", 0, BAD_WINDOW, errors),
+        days=read_days(given.get("days", ""), errors),
+        jitter_s=read_seconds(given.get("jitter_s", 0), "jitter_s", 0, BAD_JITTER, errors, most=JITTER_MOST_S),
     )
     kinds = [kind for kind in READERS if kind in given]
     if len(kinds) != 1:
@@ -183,6 +127,8 @@ def parse(inputs: Mapping[str, Json], default_timezone: str) -> Rule:
     rule = READERS[kinds[0]](given[kinds[0]], common, errors)
     if errors or rule is None:
         raise InvalidInput(errors)
+    if rule.days and rule.kind != "every_s" and rule.next(SOME_DAY, SOME_DAY) is None:
+        raise InvalidInput({"days": [NEVER_ON_DAYS]})
     return rule
 
 
@@ -203,18 +149,27 @@ def read_misfire(value: Json, errors: dict[str, list[str]]) -> str:
     return "latest"
 
 
-def read_seconds(value: Json, field: str, least: int, message: str, errors: dict[str, list[str]]) -> int:
+def read_days(value: Json, errors: dict[str, list[str]]) -> str:
+    if value in ("", *workdays.CHOICES):
+        return str(value)
+    errors["days"] = [BAD_DAYS]
+    return ""
+
+
+def read_seconds(
+    value: Json, field: str, least: int, message: str, errors: dict[str, list[str]], *, most: int = LONGEST_S
+) -> int:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= LONGEST_S:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
         return value
     errors[field] = [message]
-    return DAY_S
+    return least
 
 
 def read_interval(value: Json, common: Rule, errors: dict[str, list[str]]) -> Rule:
     every_s = read_seconds(value, "every_s", SHORTEST_S, BAD_INTERVAL, errors)
-    return Interval(common.timezone, common.misfire, common.misfire_window_s, every_s)
+    return Interval(**vars(common), every_s=every_s)
 
 
 def read_daily(value: Json, common: Rule, errors: dict[str, list[str]]) -> Rule | None:
@@ -223,7 +178,7 @@ def read_daily(value: Json, common: Rule, errors: dict[str, list[str]]) -> Rule 
         return None
     at = read_times(value.get("at"), errors)
     weekdays = read_weekdays(value.get("weekdays"), errors)
-    return Daily(common.timezone, common.misfire, common.misfire_window_s, at, weekdays)
+    return Daily(**vars(common), at=at, weekdays=weekdays)
 
 
 def read_times(value: Json, errors: dict[str, list[str]]) -> tuple[time, ...]:
@@ -256,8 +211,8 @@ def read_cron(value: Json, common: Rule, errors: dict[str, list[str]]) -> Rule |
     if len(cron) > CRON_LENGTH or len(fields) != 5 or not CRON_SIGNS.fullmatch(cron) or not readable(*fields):
         errors["cron"] = [BAD_CRON]
         return None
-    rule = Cron(common.timezone, common.misfire, common.misfire_window_s, " ".join(fields))
-    if not readable(*fields, any_month=False) or rule.next(SOME_DAY, SOME_DAY) is None:
+    rule = Cron(**vars(common), cron=" ".join(fields))
+    if not readable(*fields, any_month=False) or rule.following(SOME_DAY, SOME_DAY) is None:
         errors["cron"] = [NEVER]
         return None
     return rule
@@ -276,7 +231,6 @@ def readable(minute: str, hour: str, day: str, month: str, weekday: str, *, any_
     return True
 
 
-SOME_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 NICKNAMES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",

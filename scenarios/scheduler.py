@@ -25,27 +25,34 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.5
 SWEEP_EVERY_S = 2.0
-LARGEST_BATCH = 500
+LARGEST_BATCH = 500  # schedules in one transaction
+MOST_SLOTS = 5_000  # and their slots, where some have many to catch up
+THINK_S = 2.0  # what takes longer to reckon is left for the next transaction
+# A scheduler that is stopped in the middle of a transaction (a paused machine) must not keep its schedules from the
+# others: the database ends the transaction, and this one begins anew when it wakes.
+GIVE_UP_AFTER = "SET LOCAL idle_in_transaction_session_timeout = '5s'"
 
 DUE = """
 SELECT schedule.id, schedule.rule, schedule.anchor_at, schedule.next_at, clock_timestamp(),
     scenario.id, scenario.workspace_id, scenario.published_id
 FROM scenarios_schedule schedule JOIN scenarios_scenario scenario ON scenario.id = schedule.scenario_id
 WHERE schedule.next_at <= clock_timestamp() AND scenario.status = 'active' AND scenario.deleted_at IS NULL
-ORDER BY schedule.next_at LIMIT %s FOR UPDATE OF schedule SKIP LOCKED
-"""
+ORDER BY schedule.next_at DESC LIMIT %s FOR UPDATE OF schedule SKIP LOCKED
+"""  # the latest first: what has just become due need not wait for what has much to catch up
 FIRE = """
 WITH given AS (
-    SELECT * FROM unnest(%s::int8[], %s::timestamptz[], %s::uuid[], %s::int8[], %s::int8[], %s::int8[], %s::text[])
-        AS slots(schedule_id, slot_at, run_id, workspace_id, scenario_id, version_id, input)
+    SELECT * FROM unnest(
+        %s::int8[], %s::timestamptz[], %s::uuid[], %s::int8[], %s::int8[], %s::int8[], %s::text[],
+        %s::timestamptz[]
+    ) AS slots(schedule_id, slot_at, run_id, workspace_id, scenario_id, version_id, input, starts_at)
 ), fired AS (
     INSERT INTO scenarios_slot (schedule_id, slot_at, run_id)
     SELECT schedule_id, slot_at, run_id FROM given ON CONFLICT DO NOTHING RETURNING run_id
 )
 INSERT INTO scenarios_run (id, workspace_id, scenario_id, version_id, trigger, input, key, status, fence, owner,
-    waits_for, stalls)
-SELECT given.run_id, workspace_id, scenario_id, version_id, 'schedule', input::jsonb, given.run_id, 'queued', 0, '', '',
-    0
+    waits_for, stalls, wake_at)
+SELECT given.run_id, workspace_id, scenario_id, version_id, 'schedule', input::jsonb, given.run_id,
+    CASE WHEN starts_at > clock_timestamp() THEN 'waiting' ELSE 'queued' END, 0, '', '', 0, greatest(starts_at, now())
 FROM given JOIN fired ON fired.run_id = given.run_id ORDER BY given.slot_at
 """
 ADVANCE = """
@@ -99,8 +106,9 @@ class Scheduler:
         connections.close_all()
 
     def tick(self, connection: psycopg.Connection) -> None:
-        while fire(connection) == LARGEST_BATCH:
-            pass
+        began = time.monotonic()
+        while fire(connection) == LARGEST_BATCH and time.monotonic() - began < SWEEP_EVERY_S:
+            pass  # a large backlog must not hold up the sweep
         if time.monotonic() - self.swept_at > SWEEP_EVERY_S:
             self.swept_at = time.monotonic()
             connection.execute(BEAT, (self.runtime.name,))
@@ -122,19 +130,27 @@ def sweep(connection: psycopg.Connection) -> None:
 
 
 def fire(connection: psycopg.Connection) -> int:
-    """Start a run for each due slot and move the schedules on, in one transaction; answers how many were due."""
+    """Start a run for each due slot and move the schedules on, in one transaction; answers how many were due.
+
+    A schedule that has more to catch up than fits stays due, and goes on in the next transaction.
+    """
     with connection.transaction():
+        connection.execute(GIVE_UP_AFTER)
         rows = connection.execute(DUE, (LARGEST_BATCH,)).fetchall()
         if not rows:
             return 0
         slots: list[tuple[object, ...]] = []
         advanced: list[tuple[int, datetime | None]] = []
-        for schedule_id, rule, anchor_at, next_at, now, scenario_id, workspace_id, version_id in rows:
-            due, following = slots_of(rule, anchor_at, next_at, now)
+        began, room = time.monotonic(), MOST_SLOTS - len(rows)
+        for schedule_id, stored, anchor_at, next_at, now, scenario_id, workspace_id, version_id in rows:
+            due, following = slots_of(stored, schedule_id, anchor_at, next_at, now, at_once=1 + max(0, room))
+            room -= max(0, len(due) - 1)
             advanced.append((schedule_id, following))
-            for slot_at in due:
+            for slot_at, starts_at in due:
                 given = safe_json.dumps({"scheduled_for": stamp(slot_at), "body": {}}).decode()
-                slots.append((schedule_id, slot_at, uuid7(), workspace_id, scenario_id, version_id, given))
+                slots.append((schedule_id, slot_at, uuid7(), workspace_id, scenario_id, version_id, given, starts_at))
+            if time.monotonic() - began > THINK_S:
+                break
         if slots:
             connection.execute(FIRE, as_columns(slots))
         connection.execute(ADVANCE, as_columns(advanced))
@@ -144,11 +160,17 @@ def fire(connection: psycopg.Connection) -> int:
 
 
 def slots_of(
-    rule: Json, anchor_at: datetime, next_at: datetime, now: datetime
-) -> tuple[list[datetime], datetime | None]:
-    """Which slots to run now, and the next one. A rule that cannot be read any more stops, and says so in the log."""
+    stored: Json, schedule_id: int, anchor_at: datetime, next_at: datetime, now: datetime, *, at_once: int
+) -> tuple[list[tuple[datetime, datetime]], datetime | None]:
+    """The slots to run now, each with the moment its run starts, and the slot to wait for then.
+
+    A rule that cannot be read any more stops, and says so in the log.
+    """
     try:
-        return schedules.due(schedules.parse(rule, "UTC"), next_at, now, anchor_at)
+        rule = schedules.parse(stored, "UTC")
+        at_once = min(at_once, schedules.AT_ONCE)
+        due, following = schedules.due(rule, next_at, now, anchor_at, at_once=at_once)
+        return [(slot, schedules.starts_at(rule, schedule_id, slot)) for slot in due], following
     except Exception as error:  # one rule that cannot be read must not hold up all others
-        log.error("a schedule was stopped: %s", getattr(error, "errors", error))
+        log.error("schedule %s was stopped: %s", schedule_id, getattr(error, "errors", error))
         return [], None
