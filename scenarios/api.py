@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
@@ -204,16 +205,16 @@ class RunApi(ViewSet):
     def retrieve(self, request: Request, pk: str) -> Response:
         return Response(shown(request, access.run(actor(request), pk)))
 
-    @extend_schema(parameters=[OpenApiParameter("after", int)], responses=JSON)
+    @extend_schema(parameters=[OpenApiParameter("after", str)], responses=JSON)
     @action(detail=True)
     def steps(self, request: Request, pk: str) -> Response:
-        """The steps after a position: what `steps_next` of a run points to."""
+        """The steps after a position and path: what `steps_next` of a run points to."""
         run = access.run(actor(request), pk)
-        after = request.query_params.get("after", "0")
-        if not after.isdecimal() or len(after) > LONGEST_POSITION:
+        position, _, path = request.query_params.get("after", "0").partition(" ")
+        if not position.isdecimal() or len(position) > LONGEST_POSITION:
             raise InvalidInput({"after": [gettext("This must be a number.")]})
-        steps, more = api_shapes.steps_after(run, int(after))
-        following = f"{steps_url(request, run)}?after={steps[-1]['position']}" if more else None
+        steps, after = api_shapes.steps_after(run, int(position), path.replace("\0", ""))
+        following = f"{steps_url(request, run)}?after={quote(after)}" if after else None
         return Response({"results": steps, "next": following})
 
     @extend_schema(request=None, responses=JSON)

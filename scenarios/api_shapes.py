@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
+from django.db.models import Q
 from django.utils.translation import gettext
 
 from accounts.access import Actor
@@ -105,21 +107,25 @@ def run(row: Run) -> dict[str, Json]:
 
 
 def run_with_steps(row: Run, steps_url: str) -> dict[str, Json]:
-    steps, more = steps_after(row, 0)
+    steps, after = steps_after(row)
     return {
         **run(row),
         "run": row.id.hex,
         "input": input_of(row),
         "reply": masked.for_reading(row.reply),
         "steps": steps,
-        "steps_next": f"{steps_url}?after={steps[-1]['position']}" if more else None,
+        "steps_next": f"{steps_url}?after={quote(after)}" if after else None,
     }
 
 
-def steps_after(row: Run, position: int) -> tuple[list[dict[str, Json]], bool]:
-    """One page of a run's steps in the order of execution, and whether there are more."""
-    rows = list(row.steps.filter(position__gt=position).order_by("position", "id")[: STEPS_PER_PAGE + 1])
-    return [step(one) for one in rows[:STEPS_PER_PAGE]], len(rows) > STEPS_PER_PAGE
+def steps_after(row: Run, position: int = 0, path: str = "") -> tuple[list[dict[str, Json]], str | None]:
+    """One page of a run's steps in the order of execution, and after what the next page starts: `7 s4[3]/s5`."""
+    later = Q(position__gt=position)
+    if path:  # passes may share a position
+        later |= Q(position=position, path__gt=path)
+    rows = list(row.steps.filter(later).order_by("position", "path")[: STEPS_PER_PAGE + 1])
+    last = rows[STEPS_PER_PAGE - 1] if len(rows) > STEPS_PER_PAGE else None
+    return [step(one) for one in rows[:STEPS_PER_PAGE]], f"{last.position} {last.path}" if last else None
 
 
 def step(row: StepRun) -> dict[str, Json]:

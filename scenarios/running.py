@@ -11,7 +11,7 @@ from accounts.models import Workspace
 from accounts.roles import Role
 from connections.models import Connection
 from lib.errors import Json, UserError
-from scenarios import hints, triggers, waiting
+from scenarios import hints, payloads, triggers, waiting
 from scenarios.models import ENDED, Run, Scenario, StepRun
 
 
@@ -72,8 +72,9 @@ def copy_steps(old: Run, new: Run, *, before: str) -> None:
         step for step in steps if step.position < first.position and step.status in {"succeeded", "failed", "skipped"}
     ]
     for step in kept:
-        step.pk, step.run, step.fence = None, new, 0
+        step.run, step.fence = new, 0
     StepRun.objects.bulk_create(kept)
+    payloads.copy(old.pk, new.pk, [step.path for step in kept])
 
 
 def resolve(actor: Actor, run: Run, *, path: str, outcome: str) -> Run:

@@ -73,7 +73,7 @@ def journal_of(run: Run) -> dict[str, StepRun]:
     rows: QuerySet[StepRun] = run.steps.defer("inputs", "exchange", "result").annotate(
         http_status=KeyTextTransform("status", KeyTransform("response", "exchange"))
     )
-    return {row.path: row for row in rows.order_by("position", "id")[:MOST_STEPS]}
+    return {row.path: row for row in rows.order_by("position", "path")[:MOST_STEPS]}
 
 
 def lines_of(
