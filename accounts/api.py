@@ -32,7 +32,7 @@ from accounts.models import AuditEntry, User, Workspace
 from accounts.pagination import Cursor
 from accounts.roles import Role
 from accounts.usage import month_start, this_month
-from lib.errors import CATALOGUE, Json, Words
+from lib.errors import BUTTONS, CATALOGUE, Json, Words
 
 WRONG = {(400, "application/json"): ErrorSerializer}
 MISSING = {(404, "application/json"): ErrorSerializer}
@@ -230,7 +230,7 @@ class Errors(APIView):
 
 
 def catalogue() -> list[dict[str, Json]]:
-    """[{"code", "text", "hint", "reasons": [{"reason", "text", "hint"}]}] by code."""
+    """[{"code", "text", "hint", "button", "button_label", "reasons": [{"reason", …}]}] by code."""
     codes: dict[str, dict[str, Json]] = {}
     for key in sorted(CATALOGUE):
         code, _, reason = key.partition(".")
@@ -244,4 +244,9 @@ def catalogue() -> list[dict[str, Json]]:
 
 def in_words(words: Words) -> dict[str, str]:
     """An empty text stays empty: the translation of "" would be the catalogue's own header."""
-    return {"text": words.text and gettext(words.text), "hint": words.hint and gettext(words.hint)}
+    return {
+        "text": words.text and gettext(words.text),
+        "hint": words.hint and gettext(words.hint),
+        "button": words.button,
+        "button_label": words.button and gettext(BUTTONS[words.button]),
+    }

@@ -121,6 +121,8 @@ class ReasonSerializer(StrictSerializer):
     reason = serializers.CharField(help_text="Stands in `params.reason` and narrows the code.")
     text = serializers.CharField()
     hint = serializers.CharField()
+    button = serializers.CharField(allow_blank=True, help_text="What may be pressed under it in the cabinet; or empty.")
+    button_label = serializers.CharField(allow_blank=True)
 
 
 class CatalogueSerializer(StrictSerializer):
@@ -129,4 +131,6 @@ class CatalogueSerializer(StrictSerializer):
     code = serializers.CharField()
     text = serializers.CharField()
     hint = serializers.CharField()
+    button = serializers.CharField(allow_blank=True, help_text="What may be pressed under it in the cabinet; or empty.")
+    button_label = serializers.CharField(allow_blank=True)
     reasons = ReasonSerializer(many=True)

@@ -28,8 +28,10 @@ register(
             _("The body must be JSON."), _("Send it with the header Content-Type: application/json.")
         ),
         "not_acceptable": Words(_("The answer can only be JSON."), _("Leave out the header Accept.")),
-        "too_large": Words(_("The body is larger than {limit} bytes.")),
-        "invalid_json": Words(_("The body is not JSON that can be read: {why}.")),
+        "too_large": Words(_("The body is larger than {limit} bytes."), _("Send less at once.")),
+        "invalid_json": Words(
+            _("The body is not JSON that can be read: {why}."), _("Check brackets, quotes and commas.")
+        ),
         "too_many_requests": Words(_("Too many requests."), _("Try again in {seconds} seconds.")),
         "too_many_requests.invitations": Words(
             _("Too many invitations were sent today."), _("Send the next ones tomorrow.")
@@ -38,7 +40,9 @@ register(
             _("{email} has been invited several times today."), _("The next invitation can be sent tomorrow.")
         ),
         "last_owner": Words(_("The workspace must keep at least one owner."), _("Make somebody else an owner first.")),
-        "already_member": Words(_("{email} is a member of this workspace already.")),
+        "already_member": Words(
+            _("{email} is a member of this workspace already."), _("Change the role in the list of members.")
+        ),
         "invitation_ended": Words(
             _("This invitation is no longer valid."), _("It was used, withdrawn or too old. Ask for a new one.")
         ),

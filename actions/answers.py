@@ -24,33 +24,44 @@ REASONS = {401: "unauthorized", 403: "forbidden", 404: "not_found", 413: "too_la
 register(
     {
         "upstream_status": Words(
-            _("The service answered {status}: {message}"), _("Look at what was sent: something in it does not fit.")
+            _("The service answered {status}: {message}"),
+            _("Look at what was sent: something in it does not fit."),
+            button="edit_step",
         ),
         "upstream_status.unauthorized": Words(
             _("The service did not accept the sign-in ({status}): {message}"),
             _("Choose a connection in the step, or authorize the connection again."),
+            button="open_connection",
         ),
         "upstream_status.forbidden": Words(
             _("The service does not allow this ({status}): {message}"),
             _("Check the rights of the account that the connection belongs to."),
+            button="open_connection",
         ),
         "upstream_status.not_found": Words(
             _("The service has nothing at this address ({status}): {message}"),
             _("Check the address and the ids in it."),
+            button="edit_step",
         ),
         "upstream_status.too_large": Words(
-            _("What was sent is too large for the service ({status}): {message}"), _("Send less at a time.")
+            _("What was sent is too large for the service ({status}): {message}"),
+            _("Send less at a time."),
+            button="edit_step",
         ),
         "upstream_status.server": Words(
             _("The service has a fault of its own ({status}): {message}"),
             _("This usually passes. Run the scenario again later, or set more attempts for the step."),
+            button="retry",
         ),
         "rate_limited": Words(
             _("The service asks to slow down ({status}): {message}"),
             _("Run the scenario less often, or put a delay before this step."),
+            button="retry",
         ),
         "unknown_action": Words(
-            _("There is no action “{name}” in this installation."), _("Replace the step with another action.")
+            _("There is no action “{name}” in this installation."),
+            _("Replace the step with another action."),
+            button="edit_step",
         ),
     }
 )

@@ -43,65 +43,85 @@ register(
                 "Add the scope https://www.googleapis.com/auth/calendar.events to the authorization URL and authorize "
                 "the connection again. The token has not expired, renewing it does not help."
             ),
+            button="open_connection",
         ),
         "sync_token_expired": Words(
             _("The sync token is no longer valid for the calendar {calendar}."),
             _("List the events once without a sync token and keep the new nextSyncToken."),
+            button="edit_step",
         ),
         "rate_limited.calendar": Words(
             _("Google Calendar asks to slow down ({status}): {message}"),
             _("Each person has 600 requests a minute in a Google project. Run the scenario less often."),
+            button="retry",
         ),
         "rate_limited.quota": Words(
             _("Google has paused this account's changes to calendars ({status}): {message}"),
             _("This protects from mass invitations. It opens again after minutes to hours; send fewer invitations."),
+            button="retry",
         ),
         "upstream_status.api_disabled": Words(
             _("The Google Calendar API is not switched on in the Google project of this connection."),
             _("Enable it: console.cloud.google.com, APIs & Services, Google Calendar API. It takes some minutes."),
+            button="retry",
         ),
         "upstream_status.daily_limit": Words(
             _("The Google project has used up its requests for today ({status}): {message}"),
             _("Wait until tomorrow, or raise the quota in console.cloud.google.com."),
+            button="retry",
         ),
         "upstream_status.not_organizer": Words(
             _("Only the organizer may change this event: {message}"),
             _("Use the connection of the organizer, or change your own copy with an HTTP request (PATCH)."),
+            button="edit_step",
         ),
         "upstream_status.calendar_read_only": Words(
             _("The account of this connection may not do this in the calendar {calendar}: {message}"),
             _("Ask the calendar's owner for the right to make changes to events, or use another connection."),
+            button="edit_step",
         ),
         "upstream_status.empty_range": Words(
-            _("The end must be after the start: {message}"), _("Check both dates and their time zones.")
+            _("The end must be after the start: {message}"),
+            _("Check both dates and their time zones."),
+            button="edit_step",
         ),
         "upstream_status.calendar_not_found": Words(
             _("There is no calendar {calendar}, or this account does not see it."),
             _("The ID is in the calendar's settings under “Integrate calendar”; the main one is primary."),
+            button="edit_step",
         ),
         "upstream_status.event_not_found": Words(
             _("There is no event {event} in the calendar {calendar}, or this account does not see it."),
             _("Take the ID from the key id of an earlier step's event, and check that it is of the same calendar."),
+            button="edit_step",
         ),
-        "upstream_status.event_deleted": Words(_("The event {event} has been deleted."), _("Add a new event instead.")),
+        "upstream_status.event_deleted": Words(
+            _("The event {event} has been deleted."), _("Add a new event instead."), button="edit_step"
+        ),
         "upstream_status.id_taken": Words(
-            _("Another event of the calendar {calendar} has the same ID already."), _("Run the scenario anew.")
+            _("Another event of the calendar {calendar} has the same ID already."),
+            _("Run the scenario anew."),
+            button="retry",
         ),
         "upstream_status.changed_meanwhile": Words(
             _("The event {event} was changed by others again and again while this step was at work."),
             _("Run the scenario again later."),
+            button="retry",
         ),
         "upstream_status.too_long_ago": Words(
             _("Google does not remember changes that far back: {message}"),
             _("Choose a later “Changed after”, at most about four weeks ago."),
+            button="edit_step",
         ),
         "upstream_status.guests_hidden": Words(
             _("Google does not show all guests of the event {event} to this account; saving it would remove them."),
             _("Use the connection of the event's organizer."),
+            button="edit_step",
         ),
         "upstream_invalid.not_calendar": Words(
             _("{host} answered with something other than calendar data."),
             _("Check the API address in the connection; for Google leave it empty."),
+            button="open_connection",
         ),
     }
 )

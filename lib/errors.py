@@ -5,7 +5,7 @@ language: `describe`. The words stand in one catalogue per package, gathered her
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Json = Any  # what json.loads gives: None, bool, int, float, str, list, dict
@@ -19,10 +19,26 @@ def gettext_noop(message: str) -> str:
 
 @dataclass(frozen=True)
 class Words:
-    """An error in words. `text` says what happened, `hint` what to do; `{name}` stands for a parameter."""
+    """An error in words. `text` says what happened, `hint` what to do; `{name}` stands for a parameter.
+
+    `button` is the one of BUTTONS that leads to where it is done, "" where nothing can be pressed.
+    """
 
     text: str
     hint: str = ""
+    button: str = ""
+
+
+# What a reader may press under an error: the key that pages turn into an address, and its label.
+BUTTONS = {
+    "reconnect": gettext_noop("Authorize again"),
+    "open_connection": gettext_noop("Open the connection"),
+    "edit_step": gettext_noop("Open the step"),
+    "publish": gettext_noop("Publish"),
+    "retry": gettext_noop("Repeat"),
+    "decide": gettext_noop("Decide"),
+    "open_run": gettext_noop("Open the run"),
+}
 
 
 IN_WORDS = frozenset({"got"})  # parameters that are words of ours, so translated too
@@ -30,12 +46,18 @@ IN_WORDS = frozenset({"got"})  # parameters that are words of ours, so translate
 CATALOGUE: dict[str, Words] = {}
 
 
-def register(words: Mapping[str, Words]) -> None:
-    """Add a package's errors; keys are codes, or `code.reason` for a closer word on one of them."""
+def register(words: Mapping[str, Words], *, button: str = "") -> None:
+    """Add a package's errors; keys are codes, or `code.reason` for a closer word on one of them.
+
+    `button` goes to those that name none of their own.
+    """
     repeated = CATALOGUE.keys() & words.keys()
     if repeated:
         raise ValueError(f"error codes registered twice: {', '.join(sorted(repeated))}")
-    CATALOGUE.update(words)
+    unknown = {one.button for one in words.values() if one.button} - BUTTONS.keys()
+    if unknown:
+        raise ValueError(f"there are no such buttons: {', '.join(sorted(unknown))}")
+    CATALOGUE.update({code: replace(one, button=one.button or button) for code, one in words.items()})
 
 
 class UserError(Exception):
@@ -83,7 +105,7 @@ class InvalidInput(UserError):
 
 
 def describe(stored: Mapping[str, Json], translate: Translate = str) -> dict[str, Json]:
-    """Put a stored error into words: {"code", "text", "hint", "params", "path"}.
+    """Put a stored error into words: {"code", "text", "hint", "button", "params", "path"}.
 
     A code that the catalogue does not hold (an old run's, say) is shown as itself.
     """
@@ -95,6 +117,7 @@ def describe(stored: Mapping[str, Json], translate: Translate = str) -> dict[str
         "code": code,
         "text": fill(translate(words.text), shown),
         "hint": fill(translate(words.hint), shown) if words.hint else "",
+        "button": words.button,
         "params": params,
         "path": stored.get("path", ""),
     }

@@ -30,8 +30,14 @@ WORDS = {
         gettext_noop("The address contains a character that is not allowed in it: {character}."),
         gettext_noop("Write a space as %20; put values in with the filter url_encode."),
     ),
-    "invalid_input.url_too_long": Words(gettext_noop("The address is longer than {limit} characters.")),
-    "invalid_input.method": Words(gettext_noop("“{method}” is not a method that can be sent.")),
+    "invalid_input.url_too_long": Words(
+        gettext_noop("The address is longer than {limit} characters."),
+        gettext_noop("Send what is long in the body, with another method."),
+    ),
+    "invalid_input.method": Words(
+        gettext_noop("“{method}” is not a method that can be sent."),
+        gettext_noop("Choose one such as GET, POST, PUT, PATCH or DELETE."),
+    ),
     "invalid_input.header_name": Words(
         gettext_noop("“{header}” cannot be the name of a header."),
         gettext_noop("A name consists of Latin letters, digits and hyphens, for example X-Request-Id."),
@@ -69,14 +75,17 @@ WORDS = {
     "host_not_found.timeout": Words(
         gettext_noop("The host {host} could not be looked up within {seconds} s."),
         gettext_noop("Nothing was sent. Its name servers do not answer; try again later."),
+        button="retry",
     ),
     "upstream_unreachable": Words(
         gettext_noop("{host} cannot be reached."),
         gettext_noop("Nothing was sent. The server is down or does not listen on this port."),
+        button="retry",
     ),
     "upstream_unreachable.certificate": Words(
         gettext_noop("The certificate of {host} cannot be trusted: {why}."),
         gettext_noop("Nothing was sent. The owner of the server has to install a valid certificate."),
+        button="retry",
     ),
     "upstream_unreachable.tls": Words(
         gettext_noop("No secure connection to {host} could be made."),
@@ -85,14 +94,17 @@ WORDS = {
     "upstream_unreachable.broken_off": Words(
         gettext_noop("{host} closed the connection without an answer."),
         gettext_noop("Nobody knows whether it carried out the request. Look there before repeating it."),
+        button="retry",
     ),
     "upstream_timeout": Words(
         gettext_noop("{host} did not answer within {seconds} s."),
         gettext_noop("Nobody knows whether it carried out the request. Look there, or allow more time."),
+        button="retry",
     ),
     "upstream_timeout.connect": Words(
         gettext_noop("{host} did not accept a connection within {seconds} s."),
         gettext_noop("Nothing was sent. The server is down, or a firewall drops the connection."),
+        button="retry",
     ),
     "upstream_invalid": Words(
         gettext_noop("{host} sent an answer that cannot be read."),
@@ -101,12 +113,16 @@ WORDS = {
     "upstream_invalid.cut_off": Words(
         gettext_noop("The answer of {host} broke off in the middle."),
         gettext_noop("The request may have been carried out. Look there before repeating it."),
+        button="retry",
     ),
     "upstream_invalid.too_large": Words(
         gettext_noop("The answer of {host} is larger than {limit_mb} MB."),
         gettext_noop("The request may have been carried out. Ask for less at a time: a page, a filter, fewer fields."),
     ),
-    "upstream_invalid.headers": Words(gettext_noop("The answer of {host} has too many or too long headers.")),
+    "upstream_invalid.headers": Words(
+        gettext_noop("The answer of {host} has too many or too long headers."),
+        gettext_noop("The request may have been carried out. This is to be mended on the side of {host}."),
+    ),
     "upstream_invalid.encoding": Words(
         gettext_noop("{host} packed its answer in a way that was not asked for: {encoding}."),
         gettext_noop("Only gzip and deflate can be unpacked, one of them at a time."),
@@ -127,7 +143,7 @@ WORDS = {
         gettext_noop("If that is meant, write the final address into the step."),
     ),
 }
-register(WORDS)
+register(WORDS, button="edit_step")
 
 
 def wrong(reason: str, *, field: str = "url", **params: Json) -> UserError:

@@ -129,4 +129,4 @@ WORDS = {
     "unforeseen": Words(_("“{expression}” could not be evaluated."), _("Simplify the expression.")),
 }
 
-register({f"{CODE}.{reason}".rstrip("."): words for reason, words in WORDS.items()})
+register({f"{CODE}.{reason}".rstrip("."): words for reason, words in WORDS.items()}, button="edit_step")

@@ -17,3 +17,12 @@ def test_every_code_has_words_of_its_own_or_of_its_reasons(api: Callable[..., AP
 
 def test_what_a_token_is_shown_is_not_kept_by_caches(api: Callable[..., APIClient]) -> None:
     assert api("viewer").get("/api/v1/me/").headers["Cache-Control"] == "no-store"
+
+
+def test_a_code_comes_with_what_may_be_pressed(api: Callable[..., APIClient]) -> None:
+    answer = api("viewer").get("/api/v1/errors/", headers={"Accept-Language": "ru"})
+    row = next(row for row in answer.json()["results"] if row["code"] == "unknown_outcome")
+    assert (row["button"], row["button_label"]) == ("decide", "Решить")
+    reasons = next(row for row in answer.json()["results"] if row["code"] == "token_refused")["reasons"]
+    assert next(one["button"] for one in reasons if one["reason"] == "invalid_grant") == "reconnect"
+    assert [row["button_label"] for row in answer.json()["results"] if not row["button"]] != []
