@@ -9,23 +9,31 @@ from accounts.access import Actor
 from accounts.models import Workspace
 from connections.client import PlainClient, SignedIn
 from connections.models import Connection
+from lib.egress import Abort
 from lib.errors import UserError
 
 
 def client_for(
-    workspace_id: int, slug: str | None, *, base_url: str = "", before_send: Callable[[], None] | None = None
+    workspace_id: int,
+    slug: str | None,
+    *,
+    base_url: str = "",
+    before_send: Callable[[], None] | None = None,
+    abort: Abort | None = None,
+    depth: int = 0,
 ) -> PlainClient:
     """A client for a step: signed in with the connection, or plain without one. One SQL query.
 
     `base_url` is the connector's own, used where the connection names none. `before_send` is called right before the
-    first byte of each request. Raises UserError no_connection.
+    first byte of each request. `abort` lets another thread end a request: UserError cancelled. `depth` is the run's;
+    requests to this installation itself say so in X-Apinita-Depth. Raises UserError no_connection.
     """
     if not slug:
-        return PlainClient(base_url=base_url, pool=str(workspace_id), before_send=before_send)
+        return PlainClient(base_url=base_url, pool=str(workspace_id), before_send=before_send, abort=abort, depth=depth)
     connection = Connection.objects.filter(workspace_id=workspace_id, slug=slug).first()
     if connection is None:
         raise UserError("no_connection", params={"connection": slug})
-    return SignedIn(connection, base_url=base_url, before_send=before_send)
+    return SignedIn(connection, base_url=base_url, before_send=before_send, abort=abort, depth=depth)
 
 
 def described(workspace_id: int, slug: str) -> dict[str, str]:

@@ -35,6 +35,8 @@ STATUS_BY_CODE.update(
         "token_answer_unreadable": 502,
         "token_refresh_paused": 503,
         "token_refresh_busy": 503,
+        "connection_throttled": 503,
+        "connection_busy": 503,
         "no_connection": 404,
     }
 )

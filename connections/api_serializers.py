@@ -9,13 +9,14 @@ from rest_framework import serializers
 from accounts.api_fields import Instant, StrictSerializer
 from accounts.roles import Role
 from connections import tokens
-from connections.checking import PAIRS
+from connections.checking import MOST_CONCURRENT, PAIRS
 from connections.config import FORMATS, GRANTS, METHODS, SECRET_BY_TYPE, Config
 from connections.hosts import allowed_hosts, shown
 from connections.masking import mask_typed
 from connections.models import STATUSES, TYPES, Connection
 from connections.redirect import redirect_uri
 from connections.rendering import is_literal
+from connections.throttling import throttled_until
 from lib.errors import Json, describe
 
 IDENTITY = ("type", "name", "slug", "preset")
@@ -23,7 +24,7 @@ IDENTITY = ("type", "name", "slug", "preset")
 OPEN_SETTINGS = frozenset(
     {
         *("token_method", "token_format", "refresh_method", "refresh_format", "expired_statuses"),
-        *("use_pkce", "grant", "scope", "renew_before"),
+        *("use_pkce", "grant", "scope", "renew_before", "max_concurrent"),
     }
 )
 
@@ -62,6 +63,9 @@ class WrittenConnection(StrictSerializer):
     allowed_hosts = serializers.ListField(child=serializers.CharField(max_length=260), required=False, max_length=50)
     request_query = pairs(help_text="Field 8: added to the query of every request.")
     request_headers = pairs(help_text="Field 9: added to every request.")
+    max_concurrent = serializers.IntegerField(
+        required=False, min_value=0, max_value=MOST_CONCURRENT, help_text="Requests at once; 0: no limit."
+    )
 
 
 class WrittenOAuth(WrittenConnection):
@@ -147,6 +151,7 @@ class ConnectionSerializer(serializers.Serializer[Connection]):
     expires_at = Instant(allow_null=True)
     refreshed_at = Instant(allow_null=True)
     last_used_at = Instant(allow_null=True)
+    throttled_until = serializers.SerializerMethodField()
     created_at = Instant()
     updated_at = Instant()
 
@@ -156,6 +161,12 @@ class ConnectionSerializer(serializers.Serializer[Connection]):
             return None
         words = describe(connection.error, _)
         return {name: words[name] for name in ("code", "text", "hint", "params")}
+
+    @extend_schema_field(Instant(allow_null=True))
+    def get_throttled_until(self, connection: Connection) -> str | None:
+        """Until when the service has asked to wait; null when it does not."""
+        until = throttled_until(connection)
+        return str(Instant().to_representation(until)) if until else None
 
     def to_representation(self, connection: Connection) -> dict[str, Json]:
         shown_fields: dict[str, Json] = super().to_representation(connection)

@@ -19,6 +19,7 @@ HEADERS = frozenset({"token_headers", "refresh_headers", "request_headers"})
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 LONGEST = 4000
 MOST_PAIRS = 50
+MOST_CONCURRENT = 1000
 
 Problem = tuple[str, str]  # field path, message
 
@@ -39,6 +40,8 @@ def problems(config: Config) -> Iterator[Problem]:
     for name in PAIRS:
         yield from wrong_pairs(name, getattr(config, name, {}))
     yield from wrong_hosts(config.allowed_hosts)
+    if not 0 <= config.max_concurrent <= MOST_CONCURRENT:
+        yield "max_concurrent", _("From 0 to %(limit)d requests.") % {"limit": MOST_CONCURRENT}
     if isinstance(config, OAuthConfig):
         yield from wrong_oauth(config)
     if isinstance(config, KeyConfig):

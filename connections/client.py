@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -13,14 +14,15 @@ from django.db.models import Q
 from django.utils import timezone
 
 from actions.base import MAX_BYTES, Request
-from connections import refresh, renewal, tokens
+from connections import ownhost, refresh, renewal, tokens
+from connections.admission import Admission
 from connections.config import BasicConfig, BearerConfig, Config, KeyConfig, OAuthConfig
 from connections.hosts import require_allowed
 from connections.masking import SCHEMES, mask_body, mask_headers, mask_text
 from connections.models import Connection
 from connections.rendering import Names, render, render_address, render_text_pairs
 from lib import egress
-from lib.egress.urls import parse
+from lib.egress.urls import Origin, parse
 from lib.errors import Json, UserError
 
 SEEN_EVERY = timedelta(minutes=1)  # how exact `last_used_at` is
@@ -37,20 +39,40 @@ class PlainClient:
 
     connection_id: int | None = None
 
-    def __init__(self, *, base_url: str = "", pool: str = "", before_send: BeforeSend | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        base_url: str = "",
+        pool: str = "",
+        before_send: BeforeSend | None = None,
+        abort: egress.Abort | None = None,
+        depth: int = 0,
+    ) -> None:
         self.base_url = base_url
         self.exchanges: list[dict[str, Json]] = []
         self.secrets: frozenset[str] = frozenset()
         self.pool = pool
-        self.before_send = before_send
+        # The database connection goes back to the pool: an answer may take its time.
+        self.before_send = before_send or close_old_connections
+        self.abort = abort
+        self.depth = depth
 
     def send(
         self, request: Request, *, timeout_s: float = 30, redirects: int = 0, max_bytes: int = MAX_BYTES
     ) -> egress.Response:
+        """Raises UserError cancelled after an abort (unknown once a byte may have left), or as the egress."""
         return self.exchange(request.encoded(self.base_url), timeout_s, redirects, max_bytes)
 
-    def exchange(self, request: egress.Request, timeout_s: float, redirects: int, max_bytes: int) -> egress.Response:
+    def exchange(
+        self,
+        request: egress.Request,
+        timeout_s: float,
+        redirects: int,
+        max_bytes: int,
+        before_send: BeforeSend | None = None,
+    ) -> egress.Response:
         """Send, and note what went over the wire; where no answer came, the request alone."""
+        request = ownhost.without_depth(request)
         noted: dict[str, Json] = {"request": self.noted_request(request), "response": None, "took_ms": None}
         self.exchanges.append(noted)
         response = egress.send(
@@ -59,7 +81,9 @@ class PlainClient:
             max_bytes=max_bytes,
             redirects=redirects,
             pool=self.pool,
-            before_send=self.before_send or close_old_connections,  # to the pool: an answer may take its time
+            before_send=before_send or self.before_send,
+            abort=self.abort,
+            stamp=self.stamp,
         )
         noted["took_ms"] = response.took_ms
         noted["response"] = {
@@ -68,6 +92,9 @@ class PlainClient:
             "body": mask_body(response.body, self.secrets),
         }
         return response
+
+    def stamp(self, origin: Origin) -> dict[str, str]:
+        return ownhost.stamp(origin, self.depth)
 
     def noted_request(self, request: egress.Request) -> dict[str, Json]:
         return {
@@ -81,8 +108,17 @@ class PlainClient:
 class SignedIn(PlainClient):
     """With a connection. It renews the token once for a request, where the service refuses it or its life ends."""
 
-    def __init__(self, connection: Connection, *, base_url: str = "", before_send: BeforeSend | None = None) -> None:
-        super().__init__(base_url=base_url, pool=str(connection.workspace_id), before_send=before_send)
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        base_url: str = "",
+        before_send: BeforeSend | None = None,
+        abort: egress.Abort | None = None,
+        depth: int = 0,
+    ) -> None:
+        pool = str(connection.workspace_id)
+        super().__init__(base_url=base_url, pool=pool, before_send=before_send, abort=abort, depth=depth)
         self.connection_id = connection.pk
         self.take(connection)
         own_base = self.config.api_base_url
@@ -91,6 +127,7 @@ class SignedIn(PlainClient):
     def take(self, connection: Connection) -> None:
         """Work with this row from now on: its settings, secrets and tokens."""
         self.connection = connection
+        self.read_at = time.monotonic()
         self.config: Config = tokens.config(connection)
         typed, given = tokens.secrets_of(connection), tokens.tokens_of(connection)
         self.tokens = given
@@ -100,22 +137,50 @@ class SignedIn(PlainClient):
     def send(
         self, request: Request, *, timeout_s: float = 30, redirects: int = 0, max_bytes: int = MAX_BYTES
     ) -> egress.Response:
-        """Raises UserError destination_not_allowed, reauthorization_needed, token_refresh_*, or as the egress."""
+        """Raises UserError destination_not_allowed, connection_throttled, connection_busy, reauthorization_needed,
+        token_refresh_*, cancelled, or as the egress."""
         plain = request.encoded(self.base_url)
         # First of all: nothing is rendered, renewed or sent for a host that is not the connection's.
         origin = require_allowed(self.connection, self.config, plain.url)
-        self.make_ready()
-        note_use(self.connection)
+        if self.abort is not None and self.abort.is_set:
+            raise UserError("cancelled")
+        limit = self.config.max_concurrent
+        with Admission(self.connection, read_at=self.read_at, limit=limit, timeout_s=timeout_s) as admission:
+            self.read_at = admission.read_at
+            self.make_ready()
+            note_use(self.connection)
+            return self.send_admitted(plain, origin, admission, timeout_s, redirects, max_bytes)
+
+    def send_admitted(
+        self,
+        plain: egress.Request,
+        origin: Origin,
+        admission: Admission,
+        timeout_s: float,
+        redirects: int,
+        max_bytes: int,
+    ) -> egress.Response:
+        """Sign and send; once more with a new token where the service says that the old one has ended."""
+
+        def exchange(signed: egress.Request) -> tuple[egress.Response, bool]:
+            """An answer of the service itself, and not that it asks to wait, may say that the token has ended."""
+            before_send = Chain(admission.before_send, self.before_send)
+            response = self.exchange(signed, timeout_s, redirects, max_bytes, before_send)
+            is_own = parse(response.url).origin == origin
+            asks_to_wait = admission.learn(response, is_own=is_own)
+            return response, is_own and not asks_to_wait
+
         signed = self.signed(plain)
-        response = self.exchange(signed, timeout_s, redirects, max_bytes)
-        if parse(response.url).origin != origin or not self.says_expired(response):
+        response, may_say_so = exchange(signed)
+        if not may_say_so or not self.says_expired(response):
             return response
         # Where it was led on from, something was done already: only reading may begin again there.
         if str(parse(response.url)) != str(parse(signed.url)) and plain.method not in SAFE_METHODS:
             return response
         self.renew()
+        admission.go_on()
         # A refusal is definite: nothing was done, so that sending it again is safe whatever the step does.
-        again = self.exchange(self.signed(plain), timeout_s, redirects, max_bytes)
+        again, _ = exchange(self.signed(plain))
         USELESS.note(self.connection, still_refused=again.status == response.status and again.status != 401)
         return again
 
@@ -202,6 +267,20 @@ class SignedIn(PlainClient):
                 if not template or any(word in template for word in SECRET_NAMES):
                     made |= {part for part in value.split() if part not in template and part not in SCHEMES}
         return frozenset(made)
+
+
+class Chain:
+    """Before the first byte of a request: a look that only counts then, and what is called before each of its parts."""
+
+    def __init__(self, first: BeforeSend, each: BeforeSend) -> None:
+        self.first: BeforeSend | None = first
+        self.each = each
+
+    def __call__(self) -> None:
+        first, self.first = self.first, None
+        if first is not None:
+            first()
+        self.each()
 
 
 class Useless:

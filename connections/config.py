@@ -45,6 +45,7 @@ class Config:
     allowed_hosts: list[str] = field(default_factory=list)
     request_query: Pairs = field(default_factory=dict)  # 8
     request_headers: Pairs = field(default_factory=dict)  # 9
+    max_concurrent: int = 0  # requests at once; 0: as many as there are
 
     @classmethod
     def of(cls, stored: Mapping[str, Json]) -> Self:

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -14,7 +15,7 @@ from accounts import audit
 from accounts.access import Actor
 from accounts.roles import Role
 from actions.base import Request
-from connections import checking, conversation, presets, renewal, tokens, usage
+from connections import checking, conversation, events, presets, renewal, tokens, usage
 from connections.client import PlainClient
 from connections.config import (
     CLIENT_CREDENTIALS,
@@ -202,6 +203,10 @@ def drop_tokens(connection: Connection) -> None:
     connection.refresh_failures, connection.refresh_not_before = 0, None
     connection.scopes, connection.account = [], ""
     connection.error = None
+    if connection.blocked_until is not None:  # it was said to the account of before
+        connection.blocked_until, connection.throttle_count = None, 0
+        connection.probe_owner, connection.probe_until = "", None
+        transaction.on_commit(partial(events.tell_released, connection))
     connection.status = "connected" if connection.type != "oauth2" and connection.secrets else "new"
     if connection.pk:
         connection.flows.all().delete()

@@ -8,7 +8,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from connections import address, presets
-from connections.config import SECRET_BY_TYPE, KeyConfig, OAuthConfig
+from connections.checking import MOST_CONCURRENT
+from connections.config import SECRET_BY_TYPE, KeyConfig, OAuthConfig, config_of
 from connections.form_fields import (
     ListField,
     PairsField,
@@ -45,6 +46,14 @@ class ConnectionForm(forms.Form):
     request_query = PairsField(label=_("Query parameters of every request"))
     request_headers = PairsField(label=_("Headers of every request"))
 
+    max_concurrent = forms.IntegerField(
+        label=_("Requests at once"),
+        required=False,
+        min_value=0,
+        max_value=MOST_CONCURRENT,
+        help_text=_("How many may be under way together in all scenarios. 0: no limit."),
+    )
+
     def __init__(self, data: Any = None, *, connection: Connection, initial: Mapping[str, Any] | None = None) -> None:
         self.connection = connection
         self.secret_name = SECRET_BY_TYPE[connection.type]
@@ -59,11 +68,18 @@ class ConnectionForm(forms.Form):
             secret.widget.attrs["placeholder"] = "••••••••••••"
 
     def start_values(self) -> dict[str, Any]:
-        return {"name": self.connection.name, **self.connection.config}
+        return {"name": self.connection.name, **self.known_settings()}
+
+    def known_settings(self) -> dict[str, Any]:
+        """As they are stored, and the defaults of what an older version did not know."""
+        return config_of(self.connection.type, self.connection.config).as_json()
+
+    def clean_max_concurrent(self) -> int:
+        return self.cleaned_data.get("max_concurrent") or 0
 
     def settings(self) -> dict[str, Any]:
         """What was entered, by the names of the configuration."""
-        known = self.connection.config.keys()
+        known = self.known_settings()
         return {name: value for name, value in self.cleaned_data.items() if name in known}
 
     def secrets(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Connections and the two things that live beside one: an authorization under way, and a token answer just received."""
+"""Connections and what lives beside one: an authorization under way, a token answer just received, request slots."""
 
 from django.conf import settings
 from django.db import models
@@ -48,6 +48,11 @@ class Connection(models.Model):
     refresh_failures = models.IntegerField(default=0)
     refresh_not_before = models.DateTimeField(null=True)
 
+    blocked_until = models.DateTimeField(null=True)  # its service asks to wait; null: nothing holds requests back
+    throttle_count = models.IntegerField(default=0, db_default=0)  # windows in a row
+    probe_owner = models.CharField(max_length=64, blank=True, default="", db_default="")
+    probe_until = models.DateTimeField(null=True)  # the lease of the one request that goes ahead after a window
+
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -83,3 +88,15 @@ class TokenAnswer(models.Model):
     token_version = models.BigIntegerField()  # the version that the request started from
     answer = models.BinaryField()
     at = models.DateTimeField(auto_now_add=True)
+
+
+class RequestSlot(models.Model):
+    """One of the places of a connection whose requests at once are limited; free where no lease runs."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="slots")
+    number = models.IntegerField()
+    holder = models.CharField(max_length=64, blank=True, default="", db_default="")
+    lease_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connection", "number"], name="connection_slot_once")]

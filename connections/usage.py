@@ -6,6 +6,7 @@ from connections.models import Connection
 
 lookups: list[Callable[[Connection], list[dict[str, str]]]] = []  # each gives [{"id": public id, "name": …}]
 waiting: list[Callable[[Connection], int]] = []  # how many runs wait for the connection
+held: list[Callable[[Connection], int]] = []  # how many wait because its service asks to wait
 
 
 def users_of(connection: Connection) -> list[dict[str, str]]:
@@ -14,3 +15,7 @@ def users_of(connection: Connection) -> list[dict[str, str]]:
 
 def waiting_runs(connection: Connection) -> int:
     return sum(count(connection) for count in waiting)
+
+
+def held_runs(connection: Connection) -> int:
+    return sum(count(connection) for count in held)

@@ -15,6 +15,7 @@ from connections.form_views import begin
 from connections.leaving import failed, found
 from connections.models import Connection
 from connections.pages import Health, Row, granted, rows, tile_of
+from connections.throttling import throttled_until
 from lib.errors import UserError, describe
 
 BROKEN = ("needs_reauthorization", "misconfigured")
@@ -58,6 +59,8 @@ def detail_page(request: HttpRequest, connection: Connection, outcome: trial.Out
         "error": describe(connection.error, _) if connection.error else None,
         "users": usage.users_of(connection),
         "waiting": usage.waiting_runs(connection),
+        "throttled_until": throttled_until(connection),
+        "held": usage.held_runs(connection) if connection.blocked_until else 0,
         "granted": granted(connection),
         "outcome": outcome,
         "outcome_error": describe(outcome.error.as_json(), _) if outcome and outcome.error else None,
