@@ -213,12 +213,13 @@ class WorkspaceDetail(APIView):
 
     @extend_schema(request=WorkspaceSerializer, responses={200: WorkspaceSerializer} | WRONG)
     def patch(self, request: Request) -> Response:
-        """Rename the workspace, or change its time zone."""
+        """Change the workspace's name or time zone, or how long runs and their data are kept."""
         workspace = Workspace.objects.get(pk=actor(request).workspace.pk)
         filled = WorkspaceSerializer(workspace, data=request.data, partial=True)
         filled.is_valid(raise_exception=True)
+        kept = {name: days for name, days in filled.validated_data.items() if name.startswith("keep_")}
         filled.save()
-        audit.record(actor(request), "workspace.changed", workspace.name)
+        audit.record(actor(request), "workspace.changed", workspace.name, **kept)
         return Response(filled.data)
 
 

@@ -86,8 +86,16 @@ class WorkspaceSerializer(StrictModelSerializer):
 
     class Meta:
         model = Workspace
-        fields = ("id", "name", "timezone", "created_at")
+        fields = ("id", "name", "timezone", "keep_runs_days", "keep_data_days", "created_at")
         read_only_fields = ("created_at",)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        runs, data = (
+            given.get(name, getattr(self.instance, name, None)) for name in ("keep_runs_days", "keep_data_days")
+        )
+        if runs is not None and data is not None and data > runs:
+            raise serializers.ValidationError({"keep_data_days": [_("The data cannot be kept longer than the runs.")]})
+        return given
 
 
 class UserSerializer(StrictModelSerializer):

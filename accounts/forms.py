@@ -136,6 +136,17 @@ class WorkspaceForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic cl
         fields = ("name", "timezone")
 
 
+class WorkspaceSettingsForm(WorkspaceForm):
+    class Meta(WorkspaceForm.Meta):
+        fields = ("name", "timezone", "keep_runs_days", "keep_data_days")
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if given.get("keep_data_days", 0) > given.get("keep_runs_days", given.get("keep_data_days", 0)):
+            self.add_error("keep_data_days", _("The data cannot be kept longer than the runs."))
+        return given
+
+
 class RoleForm(forms.Form):
     role = forms.ChoiceField(label=_("Role"), choices=ROLES)
 

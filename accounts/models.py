@@ -4,12 +4,15 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from lib.ids import public_id
 
+KEEP_RUNS_DAYS, KEEP_DATA_DAYS = 90, 14  # without a choice of one's own
+DAYS = [MinValueValidator(1), MaxValueValidator(3650)]
 ROLES = [("owner", _("Owner")), ("editor", _("Editor")), ("viewer", _("Viewer"))]
 
 
@@ -54,10 +57,34 @@ class Workspace(models.Model):
     public_id = models.CharField(max_length=32, unique=True, default=public_id)
     name = models.CharField(_("Name"), max_length=120)
     timezone = models.CharField(_("Time zone"), max_length=64, default="Europe/Moscow")
+    keep_runs_days = models.IntegerField(
+        _("Keep runs for, days"),
+        default=KEEP_RUNS_DAYS,
+        db_default=KEEP_RUNS_DAYS,
+        validators=DAYS,
+        help_text=_("Then a run is gone: its steps, times and errors."),
+    )
+    keep_data_days = models.IntegerField(
+        _("Keep their data for, days"),
+        default=KEEP_DATA_DAYS,
+        db_default=KEEP_DATA_DAYS,
+        validators=DAYS,
+        help_text=_(
+            "Then what runs took and gave is gone, with the bodies of webhooks. Such a run cannot be repeated."
+        ),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
         User, through="Membership", related_name="workspaces"
     )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(keep_data_days__gte=1, keep_data_days__lte=models.F("keep_runs_days")),
+                name="data_goes_before_runs",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

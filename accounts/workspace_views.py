@@ -15,7 +15,7 @@ from accounts.access import Forbidden, actor
 from accounts.addresses import public_address
 from accounts.decorators import needs
 from accounts.entry_views import GET_AND_POST, home
-from accounts.forms import InviteForm, RoleForm, TokenForm, WorkspaceForm
+from accounts.forms import InviteForm, RoleForm, TokenForm, WorkspaceSettingsForm
 from accounts.models import ROLES, AuditEntry, Workspace
 from accounts.roles import Role
 from accounts.usage import in_words, this_month
@@ -28,12 +28,11 @@ AUDIT_PAGE = 50
 @needs()
 def workspace(request: HttpRequest) -> HttpResponse:
     who = actor(request)
-    form = WorkspaceForm(request.POST or None, instance=Workspace.objects.get(pk=who.workspace.pk))
+    form = WorkspaceSettingsForm(request.POST or None, instance=Workspace.objects.get(pk=who.workspace.pk))
     if request.method == "POST":
         who.require(Role.OWNER)
         if form.is_valid():
-            form.save()
-            audit.record(who, "workspace.changed", form.instance.name)
+            audit.record(who, "workspace.changed", form.save().name, **changes(form))
             messages.success(request, gettext("The workspace is saved."))
             return redirect("accounts:workspace")
     context = {
@@ -43,6 +42,11 @@ def workspace(request: HttpRequest) -> HttpResponse:
         "usage": in_words(this_month(who.workspace)),
     }
     return render(request, "accounts/workspace.html", context, status=422 if form.errors else 200)
+
+
+def changes(form: WorkspaceSettingsForm) -> dict[str, int]:
+    """How long data is kept from now on, where that was changed."""
+    return {name: form.cleaned_data[name] for name in form.changed_data if name.startswith("keep_")}
 
 
 @require_http_methods(GET_AND_POST)

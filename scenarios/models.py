@@ -256,6 +256,20 @@ class Payload(models.Model):
     value = models.TextField()
 
 
+class Tidied(models.Model):
+    """How far retention has come in a workspace: data of runs from before `until` is gone, but for KeptLonger."""
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    until = models.DateTimeField()
+
+
+class KeptLonger(models.Model):
+    """A run that keeps its data though older ones have lost it: it had not ended, or ended late."""
+
+    run_id = models.UUIDField(primary_key=True)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+
+
 class WorkerBeat(models.Model):
     """A worker process that lives: it renews this row while it can reach the database."""
 
