@@ -74,12 +74,16 @@ class Admission:
             raise throttling.held(self.connection, 1.0)
 
     def go_on(self) -> None:
-        """The request is sent once more: its leases begin anew. Raises UserError connection_busy."""
+        """The request is sent once more, after a refusal: its leases begin anew. Raises UserError connection_busy."""
         good_until = time.monotonic() + self.lease_s
-        if self.has_slot:
-            slots.extend(self.connection, self.owner, lease_s=self.lease_s)
-        if self.is_probe:
-            throttling.extend(self.connection, self.owner, lease_s=self.lease_s)
+        try:
+            if self.has_slot:
+                slots.extend(self.connection, self.owner, lease_s=self.lease_s)
+            if self.is_probe:
+                throttling.extend(self.connection, self.owner, lease_s=self.lease_s)
+        except DatabaseError:  # it says nothing about the request, of which nothing was done
+            log.exception("connection %s: a lease could not be extended", self.connection.public_id)
+            raise slots.busy(self.connection) from None
         if self.has_slot or self.is_probe:
             self.good_until = good_until
 
