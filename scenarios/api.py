@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
 
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
@@ -21,20 +19,18 @@ from accounts.access import actor
 from accounts.api_fields import StrictSerializer
 from accounts.pagination import Cursor
 from actions import registry
-from lib.errors import InvalidInput, Json, UserError, describe
+from lib.errors import InvalidInput, Json
 from scenarios import access, api_shapes, editing, running, trying
 from scenarios.document import InvalidDocument
-from scenarios.models import RUN_STATUSES, Run
+from scenarios.models import Run
 from scenarios.triggers import TRIGGERS
 
 LONGEST_WAIT_S = 60.0
 UNSHOWN_OF_SCENARIO = ("scenario__document", "scenario__samples", "scenario__trigger_secrets")
 UNSHOWN = {  # columns that the lists do not show, and that may be large
     "scenarios": ("samples", "trigger_secrets", "published__document", "published__trigger_secrets"),
-    "runs": ("input", "reply", "version__document", "version__trigger_secrets", *UNSHOWN_OF_SCENARIO),
     "deliveries": ("body", "headers", "query", *UNSHOWN_OF_SCENARIO),
 }
-LONGEST_POSITION = 9  # digits: more than a run has steps, and a number for the database
 JSON = OpenApiTypes.OBJECT
 
 
@@ -62,20 +58,6 @@ class ScenarioShape(serializers.Serializer[Any]):
 
 class StepTestBody(StrictSerializer):
     results = serializers.DictField(required=False)
-
-
-class RetryBody(StrictSerializer):
-    version = serializers.ChoiceField(["same", "current"], default="same")
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        return {**super().get_fields(), "from": serializers.CharField(required=False)}
-
-
-class ResolveBody(StrictSerializer):
-    path = serializers.CharField()
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        return {**super().get_fields(), "as": serializers.ChoiceField(["done", "repeat", "failed"])}
 
 
 RunStarted = inline_serializer("RunStarted", {"run": serializers.CharField()})
@@ -178,70 +160,6 @@ class ScenarioApi(ViewSet):
         return Response(shape, status=status)
 
 
-class RunApi(ViewSet):
-    lookup_value_regex = "[^/]+"
-
-    @extend_schema(
-        operation_id="runs_list",
-        parameters=[
-            OpenApiParameter("scenario", str),
-            OpenApiParameter("status", str, description="One or more, separated by commas."),
-            OpenApiParameter("since", OpenApiTypes.DATETIME),
-        ],
-        responses=JSON,
-    )
-    def list(self, request: Request) -> Response:
-        rows = access.runs(actor(request)).defer(*UNSHOWN["runs"])
-        asked = request.query_params
-        if asked.get("scenario"):
-            rows = rows.filter(scenario__public_id=asked["scenario"])
-        if asked.get("status"):
-            rows = rows.filter(status__in=statuses(asked["status"]))
-        if asked.get("since"):
-            rows = rows.filter(created_at__gte=since(asked["since"]))
-        return paged(self, request, rows, api_shapes.run)
-
-    @extend_schema(responses=JSON)
-    def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(shown(request, access.run(actor(request), pk)))
-
-    @extend_schema(parameters=[OpenApiParameter("after", str)], responses=JSON)
-    @action(detail=True)
-    def steps(self, request: Request, pk: str) -> Response:
-        """The steps after a position and path: what `steps_next` of a run points to."""
-        run = access.run(actor(request), pk)
-        position, _, path = request.query_params.get("after", "0").partition(" ")
-        if not position.isdecimal() or len(position) > LONGEST_POSITION:
-            raise InvalidInput({"after": [gettext("This must be a number.")]})
-        steps, after = api_shapes.steps_after(run, int(position), path.replace("\0", ""))
-        following = f"{steps_url(request, run)}?after={quote(after)}" if after else None
-        return Response({"results": steps, "next": following})
-
-    @extend_schema(request=None, responses=JSON)
-    @action(detail=True, methods=["post"])
-    def cancel(self, request: Request, pk: str) -> Response:
-        run = running.cancel(actor(request), access.run(actor(request), pk))
-        return Response(shown(request, run))
-
-    @extend_schema(request=RetryBody, responses={202: RunStarted})
-    @action(detail=True, methods=["post"])
-    def retry(self, request: Request, pk: str) -> Response:
-        run = access.run(actor(request), pk)
-        body = checked(RetryBody, request.data or {})
-        with step_named_in("from"):
-            new = running.retry(actor(request), run, start_at=body.get("from"), version=body["version"])
-        return Response({"run": new.id.hex}, status=202)
-
-    @extend_schema(request=ResolveBody, responses=JSON)
-    @action(detail=True, methods=["post"])
-    def resolve(self, request: Request, pk: str) -> Response:
-        run = access.run(actor(request), pk)
-        body = checked(ResolveBody, request.data)
-        with step_named_in("path"):
-            run = running.resolve(actor(request), run, path=body["path"], outcome=body["as"])
-        return Response(shown(request, run))
-
-
 class ModulesApi(APIView):
     @extend_schema(responses=JSON)
     def get(self, request: Request) -> Response:
@@ -286,18 +204,6 @@ def in_words() -> Iterator[None]:
         raise InvalidInput(editing.in_words(error, gettext)) from error
 
 
-@contextmanager
-def step_named_in(field: str) -> Iterator[None]:
-    """A step that is not there is 404 in an address; in a body it is a wrong input."""
-    try:
-        yield
-    except UserError as error:
-        if error.code != "no_such_step":
-            raise
-        told = describe(error.as_json(), gettext)
-        raise InvalidInput({field: [f"{told['text']} {told['hint']}"]}) from error
-
-
 def flag(request: Request, name: str, *, default: bool = False) -> bool:
     value = request.query_params.get(name, str(default)).lower()
     return value in {"true", "1", "yes", ""}
@@ -319,22 +225,3 @@ def shown(request: Request, run: Run) -> dict[str, Json]:
 
 def steps_url(request: Request, run: Run) -> str:
     return str(reverse("run-steps", args=[run.id.hex], request=request))
-
-
-def statuses(text: str) -> list[str]:
-    wanted = [one.strip() for one in text.split(",") if one.strip()]
-    there = [status for status, _label in RUN_STATUSES]
-    if unknown := [one for one in wanted if one not in there]:
-        message = gettext("There is no status “{name}”; there is: {there}.")
-        raise InvalidInput({"status": [message.format(name=unknown[0], there=", ".join(there))]})
-    return wanted
-
-
-def since(text: str) -> Any:
-    try:
-        moment = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidInput({"since": [gettext("This must be a time such as 2026-01-31T09:00:00Z.")]})
-    return moment

@@ -12,12 +12,14 @@ from accounts.roles import Role
 from actions.base import Action
 from lib.errors import InvalidInput, Json, describe
 from lib.schedules import parse as parse_rule
-from scenarios import editing, masked, triggers
+from scenarios import editing, masked, standing, triggers
 from scenarios.document import parse
 from scenarios.models import Delivery, Run, Scenario, Schedule, StepRun
+from scenarios.retrying import Plan
 
 STEPS_PER_PAGE = 200
 NEXT_FIRES = 5
+MOST_CHILDREN = 100
 
 
 def scenario_in_list(row: Scenario, actor: Actor) -> dict[str, Json]:
@@ -101,9 +103,25 @@ def run(row: Run) -> dict[str, Json]:
         "started_at": moment(row.started_at),
         "finished_at": moment(row.finished_at),
         "wake_at": moment(row.wake_at) if row.status == "waiting" else None,
+        "deadline_at": moment(row.deadline_at),
+        "waits_for": waits_for(row),
         "error": error(row.error),
         "replay_of": row.replay_of.hex if row.replay_of else None,
+        "parent": {"run": row.parent_id.hex, "path": row.parent_path} if row.parent_id else None,
+        "depth": row.depth,
     }
+
+
+def waits_for(row: Run) -> Json:
+    """{"reason", "text", "run"}: why a run does not go on, and the one it waits for; null where nothing holds it."""
+    reason = standing.reason(row)
+    return {"reason": reason, "text": standing.words(row), "run": standing.child(row) or None} if reason else None
+
+
+def children(row: Run) -> list[dict[str, Json]]:
+    """The runs that its steps called, oldest first."""
+    rows = Run.objects.filter(parent_id=row.pk).order_by("id").values_list("id", "parent_path", "status")
+    return [{"run": key.hex, "path": path, "status": status} for key, path, status in rows[:MOST_CHILDREN]]
 
 
 def run_with_steps(row: Run, steps_url: str) -> dict[str, Json]:
@@ -113,6 +131,7 @@ def run_with_steps(row: Run, steps_url: str) -> dict[str, Json]:
         "run": row.id.hex,
         "input": input_of(row),
         "reply": masked.for_reading(row.reply),
+        "children": children(row),
         "steps": steps,
         "steps_next": f"{steps_url}?after={quote(after)}" if after else None,
     }
@@ -134,12 +153,15 @@ def step(row: StepRun) -> dict[str, Json]:
         "position": row.position,
         "status": row.status,
         "attempt": row.attempt,
+        "attempts": [{**one, "error": error(one.get("error"))} for one in row.attempts or []],
+        "effect": row.effect,
         "inputs": masked.for_reading(row.inputs),
         "result": masked.for_reading(row.result),
         "exchange": row.exchange,
         "error": error(row.error),
         "started_at": moment(row.started_at),
         "finished_at": moment(row.finished_at),
+        "resume_at": moment(row.resume_at),
         "took_ms": row.took_ms,
     }
 
@@ -151,6 +173,18 @@ def input_of(row: Run) -> Json:
         return masked.for_reading(row.input)
     facts = ("method", "query", "headers", "content_type", "body", "received_at")
     return masked.for_reading(triggers.delivered(tuple(getattr(delivery, name) for name in facts)))
+
+
+def plan(found: Plan) -> dict[str, Json]:
+    return {
+        "version": found.version,
+        "from": found.start_at,
+        "keeps": found.keeps,
+        "pure": found.pure,
+        "first": found.first,
+        "doubles": found.doubles,
+        "again": [vars(step) for step in found.again],
+    }
 
 
 def delivery(row: Delivery) -> dict[str, Json]:

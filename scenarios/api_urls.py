@@ -1,11 +1,11 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from scenarios import api
+from scenarios import api, api_runs
 
 router = SimpleRouter()
 router.register("scenarios", api.ScenarioApi, basename="scenario")
-router.register("runs", api.RunApi, basename="run")
+router.register("runs", api_runs.RunApi, basename="run")
 
 urlpatterns = [
     path("modules/", api.ModulesApi.as_view()),

@@ -1,8 +1,16 @@
-"""What a person does to runs: start one by hand, cancel, retry, decide on an unknown outcome, wait for the end."""
+"""What a person does to runs: start one by hand, cancel it, decide on an unknown outcome, wait for the end.
 
+Repeating one stands in retrying.py, doing it to many in bulk.py.
+"""
+
+import contextlib
+import uuid
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+import psycopg
+from django.db import OperationalError, connection, transaction
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from accounts import audit
@@ -11,8 +19,13 @@ from accounts.models import Workspace
 from accounts.roles import Role
 from connections.models import Connection
 from lib.errors import Json, UserError
-from scenarios import hints, payloads, triggers, waiting
+from scenarios import hints, triggers, waiting
 from scenarios.models import ENDED, Run, Scenario, StepRun
+
+MOST_TRIES = 4  # of a transaction that a deadlock ends
+DECIDED = {"done": "succeeded", "failed": "failed", "repeat": "waiting"}
+OVER: dict[str, Any] = {"status": "cancelled", "finished_at": Now(), "wake_at": None, "waits_for": ""}
+WOKEN: dict[str, Any] = {"status": "queued", "wake_at": Now(), "waits_for": ""}
 
 
 def start_by_hand(actor: Actor, scenario: Scenario, body: Json) -> Run:
@@ -24,62 +37,73 @@ def start_by_hand(actor: Actor, scenario: Scenario, body: Json) -> Run:
 
 
 def cancel(actor: Actor, run: Run) -> Run:
-    """Ends a queued or waiting run at once, a running one before its next step. Raises UserError `run_ended`."""
+    """Ends a queued or waiting run at once, a running one before its next step; with it the runs that it called.
+
+    A run that waits for this one goes on. Raises UserError `run_ended`.
+    """
     actor.require(Role.EDITOR)
-    with transaction.atomic():
-        current = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
-        if current.status in ENDED:
-            raise UserError("run_ended")
-        changes: dict[str, Json] = {"cancel_requested_at": Now()}
-        if current.status != "running":
-            error = UserError("cancelled").as_json()
-            changes |= {"status": "cancelled", "error": error, "finished_at": Now(), "wake_at": None, "waits_for": ""}
-        Run.objects.filter(pk=run.pk).update(**changes)
+    cancel_tree(run.pk)
     audit.record(actor, "run.cancel", run.id.hex)
     run.refresh_from_db()
     return run
 
 
-def retry(actor: Actor, run: Run, *, start_at: str | None = None, version: str = "same") -> Run:
-    """A new run with the old one's data. `start_at`: a step's path; the results before it are taken over.
-
-    `version`: "same" or "current". Raises UserError `run_goes_on`, `no_such_step`, `not_published`.
-    """
-    actor.require(Role.EDITOR)
-    chosen = run.version if version == "same" else run.scenario.published
-    if chosen is None:
-        raise UserError("not_published")
-    with transaction.atomic():
-        # Locked: a decision or a worker must not set the old run going while a second one takes over its steps.
-        current = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
-        if current.status not in ENDED:
-            raise UserError("run_goes_on")
-        new = triggers.start(chosen, trigger=run.trigger, user=actor.user, replay=run, begun=start_at is not None)
-        if start_at is not None:
-            copy_steps(run, new, before=start_at)
-        audit.record(actor, "run.retry", run.id.hex, run=new.id.hex)
-    return new
+class HasEnded(UserError):
+    def __init__(self) -> None:
+        super().__init__("run_ended")
 
 
-def copy_steps(old: Run, new: Run, *, before: str) -> None:
-    """Take over the results of the steps that ended before a path."""
-    steps = list(old.steps.order_by("position"))
-    first = next((step for step in steps if step.path == before), None)
-    if first is None:
-        there = ", ".join(step.path for step in steps)
-        raise UserError("no_such_step", params={"name": before, "there": there})
-    kept = [
-        step for step in steps if step.position < first.position and step.status in {"succeeded", "failed", "skipped"}
-    ]
-    for step in kept:
-        step.run, step.fence = new, 0
-    StepRun.objects.bulk_create(kept)
-    payloads.copy(old.pk, new.pk, [step.path for step in kept])
+def cancel_tree(run_id: uuid.UUID) -> None:
+    """Raises UserError `run_ended`."""
+    # A run that ends tells its caller, a caller that is cancelled tells its runs: the two may wait for each other.
+    for left in reversed(range(MOST_TRIES)):
+        try:
+            with transaction.atomic():
+                cancel_locked(run_id)
+                transaction.on_commit(hints.shared().wake)
+            return
+        except OperationalError as error:
+            is_deadlock = isinstance(error.__cause__, psycopg.errors.DeadlockDetected)
+            if not is_deadlock or not left or connection.in_atomic_block:
+                raise
+
+
+def cancel_locked(run_id: uuid.UUID) -> None:
+    run = Run.objects.select_for_update(of=("self",)).only("status", "parent_id").get(pk=run_id)
+    if run.status in ENDED:
+        raise HasEnded
+    changes: dict[str, Any] = {"cancel_requested_at": Now()}
+    if run.status != "running":
+        # A request that was sent and never answered is for the engine to judge: it cannot be cancelled any more.
+        in_doubt = run.steps.filter(status="running", effect="once").exists()
+        changes |= WOKEN if in_doubt else {**OVER, "error": UserError("cancelled").as_json()}
+        if not in_doubt:
+            run.steps.filter(status__in=["running", "waiting"]).update(
+                status="cancelled", resume_at=None, finished_at=Now()
+            )
+            wake_caller(run)
+    Run.objects.filter(pk=run_id).update(**changes)
+    children = Run.objects.filter(parent_id=run_id).exclude(status__in=ENDED)
+    for child_id in children.order_by("id").values_list("id", flat=True):
+        with contextlib.suppress(HasEnded):
+            cancel_locked(child_id)
+
+
+def wake_caller(run: Run) -> None:
+    """The run whose step called this one looks how it ended."""
+    if run.parent_id is not None:
+        wake(Run.objects.filter(pk=run.parent_id, waits_for__startswith="run:"))
+
+
+def wake(runs: QuerySet[Run]) -> int:
+    """Waiting runs go on now; answers how many."""
+    return runs.filter(status="waiting").update(**WOKEN)
 
 
 def resolve(actor: Actor, run: Run, *, path: str, outcome: str) -> Run:
     """Decide on a step whose outcome nobody knows: "done", "repeat" or "failed"; the run goes on accordingly.
 
+    Where several steps of a parallel loop are in doubt, it goes on after the last decision.
     Raises UserError `not_under_review`, `no_such_step`.
     """
     actor.require(Role.EDITOR)
@@ -88,17 +112,28 @@ def resolve(actor: Actor, run: Run, *, path: str, outcome: str) -> Run:
         # A retry has taken over: both going on would do the same steps twice.
         if current.status != "needs_review" or Run.objects.filter(replay_of=current.pk).exists():
             raise UserError("not_under_review")
-        step = current.steps.filter(path=path, status="needs_review").first()
+        doubtful = current.steps.filter(status="needs_review")
+        step = doubtful.filter(path=path).only("error").first()
         if step is None:
-            raise UserError("no_such_step", params={"name": path, "there": (current.error or {}).get("path", "")})
-        step.status = {"done": "succeeded", "failed": "failed", "repeat": "waiting"}[outcome]
-        step.error = step.error if outcome == "failed" else None
-        step.save(update_fields=["status", "error"])
-        Run.objects.filter(pk=run.pk).update(status="queued", error=None, finished_at=None, wake_at=Now())
+            there = ", ".join(doubtful.order_by("position", "path").values_list("path", flat=True)[:20])
+            raise UserError("no_such_step", params={"name": path, "there": there})
+        error = step.error if outcome == "failed" else None
+        doubtful.filter(path=path).update(status=DECIDED[outcome], error=error, resume_at=None)
+        go_on(current, current.steps.filter(status="needs_review").order_by("position", "path").first())
         audit.record(actor, "run.resolve", run.id.hex, path=path, outcome=outcome)
         transaction.on_commit(hints.shared().wake)
     run.refresh_from_db()
     return run
+
+
+def go_on(run: Run, doubtful: StepRun | None) -> None:
+    """After a decision: the next one is asked for, or the run goes on. Its time did not pass while it was asked."""
+    rows = Run.objects.filter(pk=run.pk)
+    if doubtful is not None:
+        rows.update(error=doubtful.error)
+    else:
+        deadline: Any = F("deadline_at") + (Now() - F("finished_at"))
+        rows.update(**WOKEN, error=None, finished_at=None, deadline_at=deadline)
 
 
 def wait(run: Run, seconds: float) -> bool:
@@ -112,10 +147,7 @@ def has_ended(run: Run) -> bool | None:
 
 def wake_waiting(connected: Connection) -> None:
     """Runs that waited for this connection go on: connections.events calls it after a re-authorization."""
-    woken = Run.objects.filter(status="waiting", waits_for=f"connection:{connected.pk}").update(
-        wake_at=Now(), waits_for=""
-    )
-    if woken:
+    if wake(Run.objects.filter(waits_for=f"connection:{connected.pk}")):
         hints.shared().wake()
 
 

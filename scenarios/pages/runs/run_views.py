@@ -13,7 +13,7 @@ from accounts.access import actor
 from accounts.decorators import needs
 from accounts.roles import Role
 from lib.errors import UserError, describe
-from scenarios import access, api_shapes, masked, running
+from scenarios import access, api_shapes, masked, retrying, running
 from scenarios.pages.editor.editor_pages import is_fragment
 from scenarios.pages.runs import run_listing
 from scenarios.pages.runs.run_filters import PERIODS, UNDER_WAY, Filters, instant
@@ -155,7 +155,7 @@ def retry(request: HttpRequest, run_id: str) -> HttpResponseBase:
     run = found(actor(request), run_id)
     version = "current" if request.POST.get("version") == "current" else "same"
     try:
-        new = running.retry(actor(request), run, start_at=request.POST.get("from") or None, version=version)
+        new = retrying.retry(actor(request), run, start_at=request.POST.get("from") or None, version=version)
     except UserError as error:
         return refused(request, error, url_of(run.id))
     return redirect(url_of(new.id))
