@@ -14,7 +14,7 @@ from celery.exceptions import SecurityWarning
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from django.conf import settings
 
-from apinita import environment
+from apinita import broker, environment
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "apinita.settings")
 
@@ -24,6 +24,7 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 STOP_WITHIN_S = 25
 GONE_WITHIN_S = 30
 
+broker.use()
 app = Celery("apinita")
 app.conf.update(
     broker_url=settings.REDIS_URL.replace("unix://", "redis+socket://", 1),

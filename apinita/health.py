@@ -3,21 +3,29 @@
 They are answered before Django's middleware: a probe asks by address, without TLS, and has no session.
 """
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models.functions import Now
 
+from scenarios.hot_sql import connect
 from scenarios.models import WorkerBeat
 
 WORKER_SEEN_WITHIN = timedelta(seconds=15)
 BROKER_ANSWERS_WITHIN_S = 2
+DATABASE_PATIENCE: dict[str, Any] = {
+    "connect_timeout": 2,
+    "tcp_user_timeout": 2000,
+    "options": "-c statement_timeout=2s",
+}
 JSON_HEADERS = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 
 
@@ -39,12 +47,13 @@ def ready(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
 
 
 def states() -> dict[str, str]:
-    """Each part as "ok" or "down"."""
+    """Each part as "ok" or "down"; what only the database knows of is down with it, and not asked for."""
+    has_database = holds(database_answers)
     parts: dict[str, Callable[[], bool]] = {
-        "database": database_answers,
+        "database": lambda: has_database,
         "broker": broker_answers,
-        "worker": worker_is_seen,
-        "migrations": no_migration_waits,
+        "worker": lambda: has_database and worker_is_seen(),
+        "migrations": lambda: has_database and no_migration_waits(),
     }
     return {name: "ok" if holds(is_well) else "down" for name, is_well in parts.items()}
 
@@ -52,13 +61,14 @@ def states() -> dict[str, str]:
 def holds(is_well: Callable[[], bool]) -> bool:
     try:
         return is_well()
-    except (DatabaseError, InterfaceError, redis.exceptions.RedisError):
+    except (DatabaseError, InterfaceError, psycopg.Error, redis.exceptions.RedisError):
         return False
 
 
 def database_answers() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    """Asked on a connection of its own: a probe must not stand in the queue for those of the pool."""
+    with contextlib.closing(connect(**DATABASE_PATIENCE)) as asked:
+        asked.execute("SELECT 1")
     return True
 
 
