@@ -100,6 +100,25 @@ class ScheduleTrigger(TriggerType):
         ],
     )
     misfire_window_s = NumberField(_("How far back, in seconds"), default=86400, least=0, advanced=True)
+    days = ChoiceField(
+        _("On which days"),
+        default="",
+        advanced=True,
+        choices=[
+            ("", _("Every day")),
+            ("working", _("Only on working days of Russia")),
+            ("holidays", _("Only on days off of Russia")),
+        ],
+        help=_("With moved days off and working Saturdays. What falls on another day does not run."),
+    )
+    jitter_s = NumberField(
+        _("Random delay, up to … seconds"),
+        default=0,
+        least=0,
+        most=schedules.JITTER_MOST_S,
+        advanced=True,
+        help=_("Each run starts up to this much later, so that not all start at once."),
+    )
 
     @classmethod
     def check(cls, inputs: Mapping[str, Json]) -> dict[str, list[str]]:

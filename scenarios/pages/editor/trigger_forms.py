@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from lib import workdays
 from lib.errors import Json
 from scenarios.pages import wording
 from scenarios.pages.editor.forms import with_current
@@ -32,6 +33,14 @@ RHYTHMS = (
     ("daily", _("Daily")),
     ("weekly", _("On days of the week")),
     ("cron", "Cron"),
+)
+JITTERS = (
+    (0, _("No")),
+    (30, _("Up to 30 seconds")),
+    (60, _("Up to a minute")),
+    (300, _("Up to 5 minutes")),
+    (900, _("Up to 15 minutes")),
+    (3600, _("Up to an hour")),
 )
 
 
@@ -175,6 +184,19 @@ class ScheduleForm(forms.Form):
         help_text=_("Minute, hour, day, month, day of the week: 0 9 * * 1-5"),
     )
     timezone = forms.ChoiceField(label=_("Time zone"), required=False)
+    days = forms.ChoiceField(
+        label=_("On which days"),
+        choices=ScheduleTrigger.days.choices,
+        required=False,
+        help_text=ScheduleTrigger.days.help,
+    )
+    jitter = forms.TypedChoiceField(
+        label=_("Random delay"),
+        coerce=int,
+        empty_value=0,
+        required=False,
+        help_text=_("Each run starts up to this much later, so that not all start at once."),
+    )
     misfire = forms.ChoiceField(label=_("After an outage"), choices=ScheduleTrigger.misfire.choices, required=False)
 
     def __init__(
@@ -185,6 +207,7 @@ class ScheduleForm(forms.Form):
         zone = str(inputs.get("timezone") or "")
         as_scenario = gettext("As the scenario: {zone}").format(zone=scenario_zone)
         self.fields["timezone"].choices = [("", as_scenario), *with_current(zone)]  # type: ignore[attr-defined]
+        self.fields["jitter"].choices = jitters(inputs.get("jitter_s"))  # type: ignore[attr-defined]
 
     @property
     def chosen(self) -> str:
@@ -194,6 +217,22 @@ class ScheduleForm(forms.Form):
     def chosen_days(self) -> set[str]:
         return {str(day) for day in self["weekdays"].value() or ()}
 
+    @property
+    def calendar_until(self) -> int:
+        """The last year whose working days the government has decreed."""
+        return workdays.DECREED_UNTIL
+
+    @property
+    def is_advanced_used(self) -> bool:
+        return any(self[name].value() not in ("", "0", 0, "latest", None) for name in ("days", "jitter", "misfire"))
+
+    @property
+    def jitter_words(self) -> str:
+        """How much later than its time a run may start; "" for on time."""
+        chosen = str(self["jitter"].value() or 0)
+        words = {str(value): str(word) for value, word in self.fields["jitter"].choices}  # type: ignore[attr-defined]
+        return words.get(chosen, "") if chosen != "0" else ""
+
     def inputs(self) -> dict[str, Json]:
         cleaned = self.cleaned_data
         inputs = {key: value for key, value in self.old.items() if key == "misfire_window_s"}
@@ -202,6 +241,10 @@ class ScheduleForm(forms.Form):
             inputs["timezone"] = cleaned["timezone"]
         if cleaned["misfire"] and cleaned["misfire"] != "latest":
             inputs["misfire"] = cleaned["misfire"]
+        if cleaned["days"]:
+            inputs["days"] = cleaned["days"]
+        if cleaned["jitter"]:
+            inputs["jitter_s"] = cleaned["jitter"]
         return inputs
 
 
@@ -224,6 +267,14 @@ def cron(cleaned: Mapping[str, Any]) -> dict[str, Json]:
 RULES = {"every": every, "daily": daily, "weekly": weekly, "cron": cron}
 
 
+def jitters(current: Json) -> list[tuple[int, Any]]:
+    """What the form offers, with a value that a program has set."""
+    if not isinstance(current, int) or current in dict(JITTERS):
+        return list(JITTERS)
+    own = ngettext("Up to {n} second", "Up to {n} seconds", current).format(n=current)
+    return sorted([*JITTERS, (current, own)], key=lambda choice: choice[0])
+
+
 def times(text: str) -> list[Json]:
     return [word for word in re.split(r"[\s,;]+", text) if word]
 
@@ -239,6 +290,8 @@ def initial_of(inputs: Mapping[str, Json]) -> dict[str, Any]:
         "cron": "0 9 * * 1-5",
         "timezone": inputs.get("timezone", ""),
         "misfire": inputs.get("misfire", "latest"),
+        "days": inputs.get("days", ""),
+        "jitter": inputs.get("jitter_s", 0),
     }
     rule = inputs.get("daily")
     if isinstance(rule, dict):
