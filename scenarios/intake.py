@@ -17,8 +17,9 @@ from django.utils.translation.trans_real import get_supported_language_variant, 
 
 from accounts.addresses import client_address
 from connections.masking import mask_headers
+from connections.ownhost import DEPTH
 from lib import safe_json
-from lib.errors import Json
+from lib.errors import Json, fill
 from lib.errors import gettext_noop as _
 from scenarios import backlog, doors, hints, ledger, signatures, waiting
 from scenarios.doors import DatabaseAway, Door
@@ -27,14 +28,16 @@ from scenarios.models import Run
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
-Answer = tuple[int, dict[str, str], bytes | None]  # a refusal's body is put into words last, in the sender's language
+Answer = tuple[int, dict[str, str], "bytes | Refusal"]  # a refusal is put into words last, in the sender's language
 
 MOST_REJUDGED = 4
 LARGEST_HEADERS = 16_384
 REPLY_WITHIN_S = 25.0
 CHUNK = 65_536
 LONGEST_DEDUPE_KEY = 500
-NOTED_PER_S = 10  # deliveries of one verdict that a process writes down
+NOTED_PER_S = 10  # refused deliveries of one verdict that a process writes down
+MOST_DEPTH = 5  # runs that start one another through their webhooks
+LONGEST_DEPTH = 4  # digits
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,22 @@ REFUSALS = {
     429: Refusal("over_limit", _("Too many runs of this workspace are waiting."), LATER, retry_after_s=5),
     431: Refusal("too_large", _("The headers are too large."), _("Send what is large in the body.")),
     503: Refusal("unavailable", _("It could not be stored."), LATER, retry_after_s=5),
+    508: Refusal(
+        "loop_detected",
+        _("This scenario keeps starting itself: {most} runs have called one another already."),
+        _("Look for a step that sends to this webhook, directly or through other scenarios."),
+    ),
 }
+PERHAPS_STORED = Refusal(
+    "unavailable",
+    _("Nobody knows whether it was stored: the database went away in the middle."),
+    _("Send it again. With a number for each delivery, named at the scenario's trigger, nothing runs twice."),
+    retry_after_s=5,
+)
 BY_THE_DOOR = frozenset({401, 404, 405})  # refusals that the rules decide, and those may have just changed
-RARELY_NOTED = {verdict: backlog.Few(NOTED_PER_S) for verdict in ("disabled", "over_limit")}
+RARELY_NOTED = {
+    verdict: backlog.Few(NOTED_PER_S) for verdict in ("bad_signature", "too_large", "disabled", "over_limit")
+}
 HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "date", "server"})
 
 
@@ -81,8 +97,8 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
         status, headers, body = answer(environ)
     except DatabaseAway:
         status, headers, body = refuse(503)
-    if body is None:
-        body = in_words(status, environ)
+    if isinstance(body, Refusal):
+        body = in_words(body, environ)
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
     headers |= {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     start_response(f"{status} {responses.get(status, 'Status')}", list(headers.items()))
@@ -137,6 +153,7 @@ def settle(
         size=size,
         source=source_of(environ),
         dedupe_key=dedupe_key(door, headers, body) if verdict == "accepted" else None,
+        depth=depth_of(headers),
     )
     return stored_answer(door, incoming, status)
 
@@ -144,9 +161,11 @@ def settle(
 def stored_answer(door: Door, incoming: Incoming, status: int) -> Answer | None:
     try:
         stored = ledger.shared().store(incoming)
-    except StoreUnavailable:
+    except StoreUnavailable as error:
         # A refusal stands whether or not it could be written down.
-        return refuse(503 if status == 202 else status)
+        if status != 202:
+            return refuse(status)
+        return refuse(503, why=PERHAPS_STORED) if error.is_unknown else refuse(503)
     if stored.verdict == "stale":
         return None
     if stored.verdict == "duplicate":
@@ -170,6 +189,8 @@ def judge(method: str, door: Door, headers: Mapping[str, str], body: bytes | Non
         return ("bad_signature", 401) if door.is_open else ("", 404)
     if not door.is_open:
         return "disabled", 404
+    if depth_of(headers) > MOST_DEPTH:
+        return "over_limit", 508
     if backlog.is_full(door.workspace_id):
         return "over_limit", 429
     return "accepted", 202
@@ -203,6 +224,14 @@ def headers_of(environ: Environ) -> dict[str, str]:
     if environ.get("CONTENT_LENGTH"):
         found["content-length"] = environ["CONTENT_LENGTH"]
     return found
+
+
+def depth_of(headers: Mapping[str, str]) -> int:
+    """How many runs stand above this delivery, as our own HTTP client says it; 0 for what is no such number."""
+    text = headers.get(DEPTH.lower(), "")
+    if not text.isascii() or not text.isdecimal():
+        return 0
+    return int(text) if len(text) <= LONGEST_DEPTH else MOST_DEPTH + 1
 
 
 def masked(headers: Mapping[str, str], door: Door) -> dict[str, str]:
@@ -274,16 +303,18 @@ def replied(said: Mapping[str, Json], run_id: uuid.UUID) -> Answer:
     return int(said["status"]), headers, str(said.get("body") or "").encode()
 
 
-def refuse(status: int, door: Door | None = None) -> Answer:
+def refuse(status: int, door: Door | None = None, *, why: Refusal | None = None) -> Answer:
+    why = why or REFUSALS[status]
     headers = {"Allow": ", ".join(door.methods)} if status == 405 and door else {}
-    wait_s = REFUSALS[status].retry_after_s
-    return status, headers if wait_s is None else {**headers, "Retry-After": str(wait_s)}, None
+    if why.retry_after_s is not None:
+        headers["Retry-After"] = str(why.retry_after_s)
+    return status, headers, why
 
 
-def in_words(status: int, environ: Environ) -> bytes:
-    refusal = REFUSALS[status]
+def in_words(why: Refusal, environ: Environ) -> bytes:
     with override(language_of(environ)):
-        return safe_json.dumps({"code": refusal.code, "text": gettext(refusal.text), "hint": gettext(refusal.hint)})
+        text = fill(gettext(why.text), {"most": MOST_DEPTH})
+        return safe_json.dumps({"code": why.code, "text": text, "hint": gettext(why.hint)})
 
 
 def language_of(environ: Environ) -> str:

@@ -8,6 +8,7 @@ import logging
 import os
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,61 +20,32 @@ from lib import safe_json
 from lib.failpoints import failpoint
 from lib.ids import uuid7
 from scenarios.hot_sql import as_columns, connect
+from scenarios.ledger_sql import END_SESSIONS, REPEATED, STORE, WHICH_ARE_THERE
 
 log = logging.getLogger(__name__)
 
 LARGEST_BATCH = 256
 MOST_WAITING = 5000
 WAIT_S = 1.8  # what the flusher has taken by then is waited for: only the database knows what becomes of it
+IN_DOUBT_S = 8.0  # from its arrival on: what was sent and not answered is looked for as long; senders wait ten seconds
+MOST_IN_DOUBT = 16  # threads of a process that wait so long; half of them stay free for whoever else comes
+LOOK_AGAIN_S = 0.25
 PATIENCE: dict[str, Any] = {
     "options": "-c statement_timeout=8s -c lock_timeout=1500ms",
     "connect_timeout": 2,
     "tcp_user_timeout": 2000,
 }
 
-STORE = """
-WITH given AS MATERIALIZED (
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::int8[], %s::int8[], %s::text[], %s::text[], %s::text[],
-        %s::text[], %s::text[], %s::bytea[], %s::int8[], %s::inet[], %s::text[])
-        AS rows(id, run_id, scenario_id, version_id, verdict, method, query, headers, content_type, body, size, source,
-            dedupe_key)
-), live AS (
-    SELECT given.*, scenario.workspace_id, scenario.published_id,
-        scenario.status = 'active' AND scenario.deleted_at IS NULL AND given.verdict = 'accepted' AS runs
-    FROM given JOIN scenarios_scenario scenario ON scenario.id = given.scenario_id
-    WHERE given.verdict <> 'accepted' OR scenario.status <> 'active' OR scenario.published_id = given.version_id
-), delivered AS (
-    INSERT INTO scenarios_delivery (id, workspace_id, scenario_id, verdict, method, query, headers, content_type, body,
-        size, source, dedupe_key, run_id)
-    SELECT id, workspace_id, scenario_id,
-        CASE WHEN verdict = 'accepted' AND NOT runs THEN 'disabled' ELSE verdict END,
-        method, query, headers::jsonb, content_type, CASE WHEN runs THEN body END, size, source, dedupe_key,
-        CASE WHEN runs THEN run_id END
-    FROM live ORDER BY id
-    ON CONFLICT (scenario_id, dedupe_key) WHERE dedupe_key IS NOT NULL AND verdict = 'accepted' DO NOTHING
-    RETURNING id, verdict
-), started AS (
-    INSERT INTO scenarios_run (id, workspace_id, scenario_id, version_id, trigger, delivery_id, key, status, fence,
-        owner, waits_for, stalls)
-    SELECT live.run_id, workspace_id, scenario_id, published_id, 'webhook', live.id, live.run_id, 'queued', 0, '', '', 0
-    FROM live JOIN delivered ON delivered.id = live.id WHERE live.runs ORDER BY live.id
-)
-SELECT id, verdict FROM delivered
-"""
-FIRST = """
-SELECT run_id FROM scenarios_delivery WHERE scenario_id = %s AND dedupe_key = %s AND verdict = 'accepted'
-"""
-WHICH_ARE_THERE = "SELECT id, verdict FROM scenarios_delivery WHERE id = ANY(%s)"
-DUPLICATE = """
-INSERT INTO scenarios_delivery (id, workspace_id, scenario_id, verdict, method, query, headers, content_type, body,
-    size, source, dedupe_key, run_id)
-SELECT %s, workspace_id, id, 'duplicate', %s, %s, %s::jsonb, %s, %s, %s, %s::inet, %s, %s
-FROM scenarios_scenario WHERE id = %s
-"""
-
 
 class StoreUnavailable(Exception):
-    """The database did not take the delivery; the sender must try again."""
+    """The database did not take the delivery; the sender must try again.
+
+    `is_unknown`: it was sent to the database, which went away before it answered, and did not come back in time.
+    """
+
+    def __init__(self, *, is_unknown: bool = False) -> None:
+        super().__init__()
+        self.is_unknown = is_unknown
 
 
 @dataclass
@@ -91,12 +63,15 @@ class Incoming:
     size: int
     source: str | None
     dedupe_key: str | None = None
+    depth: int = 0  # how many runs stand above the new one
     id: uuid.UUID = field(default_factory=uuid7)
     run_id: uuid.UUID = field(default_factory=uuid7)
     stored: threading.Event = field(default_factory=threading.Event)
     failed: bool = False
+    is_unknown: bool = False  # it failed, and may be stored all the same
     taken: bool = False  # the flusher has it: from then on only the database says what became of it
     given_up: bool = False
+    came_at: float = field(default_factory=time.monotonic)
 
     def row(self) -> tuple[object, ...]:
         return (
@@ -113,7 +88,13 @@ class Incoming:
             self.size,
             self.source,
             None if self.dedupe_key is None else storable(self.dedupe_key),
+            self.depth,
         )
+
+    @property
+    def in_doubt_for_s(self) -> float:
+        """For how much longer it may be looked for."""
+        return self.came_at + IN_DOUBT_S - time.monotonic()
 
 
 def storable(text: str) -> str:
@@ -127,6 +108,8 @@ class Ledger:
     def __init__(self) -> None:
         self.queue: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self.taking = threading.Lock()
+        self.in_doubt = threading.BoundedSemaphore(MOST_IN_DOUBT)
+        self.name = f"apinita-ledger-{uuid.uuid4().hex}"  # tells this process's sessions from those of others
         self.connection: psycopg.Connection | None = None
         self.thread = threading.Thread(target=self.work, name="ledger", daemon=True)
         self.thread.start()
@@ -144,16 +127,26 @@ class Ledger:
         if not incoming.stored.wait(WAIT_S):
             self.give_up_or_wait(incoming)
         if incoming.failed:
-            raise StoreUnavailable
+            raise StoreUnavailable(is_unknown=incoming.is_unknown)
         return incoming
 
     def give_up_or_wait(self, incoming: Incoming) -> None:
-        """What is refused must not be stored after all: its sender will send it again."""
+        """What is refused must not be stored after all: its sender will send it again.
+
+        What was sent to the database may be stored already. Then its answer is waited for, as long as senders wait.
+        """
         with self.taking:
             incoming.given_up = not incoming.taken
             incoming.failed = incoming.failed or incoming.given_up
-        if not incoming.given_up:
-            incoming.stored.wait()
+        if incoming.given_up:
+            return
+        if not self.in_doubt.acquire(blocking=False):
+            raise StoreUnavailable(is_unknown=True)
+        try:
+            if not incoming.stored.wait(max(0.0, incoming.in_doubt_for_s)):
+                raise StoreUnavailable(is_unknown=True)
+        finally:
+            self.in_doubt.release()
 
     def take(self) -> list[Incoming]:
         """What has come in, without what its request has given up waiting for.
@@ -182,7 +175,7 @@ class Ledger:
                     self.flush(batch)
             except Exception:
                 log.exception("deliveries could not be stored")
-                self.connection = None
+                self.let_go()
                 fail(batch)
 
     def flush(self, batch: Sequence[Incoming]) -> None:
@@ -191,7 +184,7 @@ class Ledger:
         except psycopg.Error as error:
             if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
                 log.warning("the database is away: %s", type(error).__name__)
-                self.connection = None
+                self.let_go()
                 self.settle_unknown(batch)
             elif len(batch) > 1:
                 for incoming in batch:
@@ -204,52 +197,63 @@ class Ledger:
             if incoming.id in verdicts:
                 incoming.verdict = verdicts[incoming.id]
                 incoming.stored.set()
-        for incoming in batch:
-            if incoming.id not in verdicts:
-                incoming.verdict = "duplicate"
-                self.settle_duplicate(incoming)
-                incoming.stored.set()
+        if repeated := [incoming for incoming in batch if incoming.id not in verdicts]:
+            self.settle_repeated(repeated)
 
     def settle_unknown(self, batch: Sequence[Incoming]) -> None:
         """The connection broke: the commit may have gone through all the same, and the rows say whether it did."""
-        try:
-            self.connection = connect(**PATIENCE)
-            ids = [incoming.id for incoming in batch]
-            verdicts: dict[uuid.UUID, str] = dict(self.connection.execute(WHICH_ARE_THERE, (ids,)).fetchall())
-        except psycopg.Error:
-            self.connection = None
-            verdicts = {}
+        verdicts = self.look_for([incoming.id for incoming in batch], batch)
         for incoming in batch:
-            incoming.verdict = verdicts.get(incoming.id, incoming.verdict)
-            incoming.failed = incoming.id not in verdicts
+            found = verdicts.get(incoming.id) if verdicts is not None else None
+            incoming.verdict = found or incoming.verdict
+            incoming.failed, incoming.is_unknown = found is None, verdicts is None
             incoming.stored.set()
+
+    def look_for(self, ids: Sequence[uuid.UUID], batch: Sequence[Incoming]) -> dict[uuid.UUID, str] | None:
+        """Which deliveries are stored, with what verdict; None where the database does not come back in time."""
+        while True:
+            try:
+                connection = self.reach()
+                if connection.execute(END_SESSIONS, (self.name,)).fetchone() == (True,):
+                    return dict(connection.execute(WHICH_ARE_THERE, (ids,)).fetchall())
+            except psycopg.Error:
+                self.let_go()
+            if all(incoming.in_doubt_for_s < LOOK_AGAIN_S for incoming in batch):
+                return None
+            time.sleep(LOOK_AGAIN_S)
 
     def reach(self) -> psycopg.Connection:
         if self.connection is None or self.connection.closed:
-            self.connection = connect(**PATIENCE)
+            self.connection = connect(**PATIENCE, application_name=self.name)
         return self.connection
+
+    def let_go(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
 
     def transaction(self, batch: Sequence[Incoming]) -> dict[uuid.UUID, str]:
         columns = as_columns(incoming.row() for incoming in batch)
         failpoint("before_store")
-        stored = dict(self.reach().execute(STORE, columns).fetchall())
+        stored: dict[uuid.UUID, str] = dict(self.reach().execute(STORE, columns).fetchall())
         failpoint("after_store")
         return stored
 
-    def settle_duplicate(self, incoming: Incoming) -> None:
-        """Find the first delivery's run, and note that this one came; without a first one, the rules have changed."""
+    def settle_repeated(self, batch: Sequence[Incoming]) -> None:
+        """Find the first deliveries' runs, and note that these came; without a first one, the rules have changed."""
+        rows = [incoming.row() for incoming in batch if incoming.dedupe_key is not None]
         try:
-            connection = self.reach()
-            first = connection.execute(FIRST, (incoming.scenario_id, incoming.dedupe_key)).fetchone()
-            if first is None or first[0] is None:
-                incoming.verdict = "stale"
-                return
-            incoming.run_id = first[0]
-            row = incoming.row()
-            connection.execute(DUPLICATE, (row[0], *row[5:], incoming.run_id, incoming.scenario_id))
-        except psycopg.Error:
-            self.connection = None
-            incoming.failed = True
+            columns = as_columns((row[0], row[2], *row[5:13]) for row in rows) if rows else []
+            runs: dict[uuid.UUID, uuid.UUID] = dict(self.reach().execute(REPEATED, columns).fetchall()) if rows else {}
+        except psycopg.Error as error:
+            log.warning("repeated deliveries could not be noted: %s", type(error).__name__)
+            self.let_go()
+            fail(batch)
+            return
+        for incoming in batch:
+            incoming.verdict = "duplicate" if incoming.id in runs else "stale"
+            incoming.run_id = runs.get(incoming.id, incoming.run_id)
+            incoming.stored.set()
 
 
 def fail(batch: Iterable[Incoming]) -> None:

@@ -20,7 +20,6 @@ from django.utils.translation import get_language
 from accounts import seats
 from accounts.models import User
 from scenarios import backlog, doors, editing, hints, intake, ledger, running, waiting
-from scenarios.hot_sql import connect
 from scenarios.models import Delivery, Run, Scenario, Version
 from scenarios.triggers import body_of, delivered, start, url_of
 from tests.people import actor_of
@@ -546,30 +545,46 @@ def test_a_refusal_speaks_the_senders_language_and_says_what_to_do(
     assert refused.json["hint"].startswith(f"{language}: Compare the address")
 
 
-def test_a_connection_that_breaks_at_a_duplicate_harms_no_other_delivery(alice: User) -> None:
-    scenario, url = hook(alice, dedupe_header="X-Delivery")
-    send(url, x_delivery="a")
-    books = ledger.Ledger()
+def test_deliveries_of_a_chain_of_runs_count_its_length(alice: User) -> None:
+    scenario, url = hook(alice)
+    assert Run.objects.get(id=send(url, x_apinita_depth="5").json["run"]).depth == 5
+    for odd in ("", "-3", "five", "٣", "1.5"):
+        assert Run.objects.get(id=send(url, x_apinita_depth=odd).json["run"]).depth == 0
+    for deep in ("6", "9" * 5000):
+        refused = send(url, x_apinita_depth=deep, accept_language="en")
+        assert (refused.status, refused.json["code"]) == (508, "loop_detected")
+        assert "5 runs" in refused.json["text"]
+    assert Delivery.objects.filter(scenario=scenario, verdict="over_limit", body=None).count() == 2
+    assert Run.objects.count() == 6
 
-    class Breaking:
-        """The books' connection, which breaks after each storing."""
 
-        closed = False
+def test_a_run_of_a_limited_scenario_waits_to_be_let_in(alice: User) -> None:
+    _, free = hook(alice)
+    limited = document("webhook")
+    limited["settings"] = {"max_concurrent_runs": 1}
+    _, url = built(alice, limited)
+    run = Run.objects.get(id=send(url).json["run"])
+    assert (run.status, run.is_limited, run.wake_at) == ("queued", True, None)
+    run = Run.objects.get(id=send(free).json["run"])
+    assert (run.is_limited, run.engine) == (False, run.scenario.engine)
+    assert run.wake_at == run.created_at
 
-        def __init__(self) -> None:
-            self.real = connect()
 
-        def execute(self, query: str, parameters: Any = None) -> Any:
-            if query is ledger.FIRST:
-                raise psycopg.OperationalError("the server closed the connection")
-            return self.real.execute(query, parameters)
+@pytest.mark.parametrize("verdict", ["bad_signature", "too_large"])
+def test_what_is_refused_by_the_thousand_is_not_written_down_by_the_thousand(
+    alice: User, settings: Any, verdict: str
+) -> None:
+    settings.WEBHOOK_MAX_BYTES = 10
+    scenario, url = hook(alice, signature={"mode": "header", "name": "X-Key", "secret": "s3cret!"})
+    begun = time.monotonic()
+    statuses = {send(url, b"x" * (11 if verdict == "too_large" else 1)).status for _ in range(60)}
+    assert statuses == {413 if verdict == "too_large" else 401}
+    noted = Delivery.objects.filter(scenario=scenario)
+    assert 1 <= noted.count() <= 10 * (int(time.monotonic() - begun) + 2)
+    assert set(noted.values_list("verdict", "body")) == {(verdict, None)}
 
-    def incoming(key: str | None) -> ledger.Incoming:
-        return ledger.Incoming(scenario.pk, scenario.published_id, "accepted", "POST", "", {}, "", b"", 0, None, key)
 
-    batch = [incoming("a"), incoming("a"), incoming(None)]
-    books.connection = Breaking()  # type: ignore[assignment]
-    books.flush(batch)
-    assert [one.stored.is_set() for one in batch] == [True] * 3
-    assert (batch[2].verdict, batch[2].failed) == ("accepted", False)
-    assert batch[0].failed
+@pytest.fixture(autouse=True)
+def fresh_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many refusals were written down this second is no matter of the next test."""
+    monkeypatch.setattr(intake, "RARELY_NOTED", {verdict: backlog.Few(10) for verdict in intake.RARELY_NOTED})
