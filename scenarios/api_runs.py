@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from django.http import Http404
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext
 from drf_spectacular.types import OpenApiTypes
@@ -20,7 +21,7 @@ from accounts.access import actor
 from accounts.api_fields import Instant, StrictSerializer
 from accounts.roles import Role
 from lib.errors import InvalidInput, Json, UserError, describe
-from scenarios import access, api_shapes, bulk, retrying, running
+from scenarios import access, api_shapes, bulk, payloads, retrying, running
 from scenarios.api import JSON, UNSHOWN_OF_SCENARIO, RunStarted, checked, paged, shown, steps_url
 from scenarios.bulk import Chosen, Outcome
 from scenarios.models import RUN_STATUSES
@@ -123,6 +124,26 @@ class RunApi(ViewSet):
         steps, after = api_shapes.steps_after(run, int(position), path.replace("\0", ""))
         following = f"{steps_url(request, run)}?after={quote(after)}" if after else None
         return Response({"results": steps, "next": following})
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("path", str, required=True),
+            OpenApiParameter("name", str, required=True, enum=payloads.NAMES),
+        ],
+        responses=JSON,
+    )
+    @action(detail=True)
+    def payload(self, request: Request, pk: str) -> Response:
+        """A step's whole value; of a large one the run itself shows only the start, as `{"_cut": {…}}`."""
+        run = access.run(actor(request), pk)
+        name = request.query_params.get("name", "")
+        if name not in payloads.NAMES:
+            there = ", ".join(payloads.NAMES)
+            raise InvalidInput({"name": [gettext("This must be one of: {there}.").format(there=there)]})
+        step = run.steps.filter(path=request.query_params.get("path", "")).first()
+        if step is None:
+            raise Http404
+        return Response(api_shapes.whole(step, name))
 
     @extend_schema(request=None, responses=JSON)
     @action(detail=True, methods=["post"])

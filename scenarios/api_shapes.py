@@ -12,7 +12,7 @@ from accounts.roles import Role
 from actions.base import Action
 from lib.errors import InvalidInput, Json, describe
 from lib.schedules import parse as parse_rule
-from scenarios import editing, masked, standing, triggers
+from scenarios import editing, masked, payloads, retention, standing, triggers
 from scenarios.document import parse
 from scenarios.models import Delivery, Run, Scenario, Schedule, StepRun
 from scenarios.retrying import Plan
@@ -131,6 +131,7 @@ def run_with_steps(row: Run, steps_url: str) -> dict[str, Json]:
         "run": row.id.hex,
         "input": input_of(row),
         "reply": masked.for_reading(row.reply),
+        "data_kept": retention.has_data(row),
         "children": children(row),
         "steps": steps,
         "steps_next": f"{steps_url}?after={quote(after)}" if after else None,
@@ -166,11 +167,19 @@ def step(row: StepRun) -> dict[str, Json]:
     }
 
 
+def whole(row: StepRun, name: str) -> Json:
+    """One value of a step (payloads.NAMES), also where it is too large for the row; secrets masked."""
+    value = getattr(row, name)
+    return masked.for_reading(payloads.open_value(row.run_id, row.path, name) if payloads.is_cut(value) else value)
+
+
 def input_of(row: Run) -> Json:
     """The trigger's result, as the run's expressions saw it but for its secrets."""
-    delivery = row.delivery
+    delivery = Delivery.objects.filter(pk=row.delivery_id).first() if row.delivery_id else None
     if delivery is None:
         return masked.for_reading(row.input)
+    if delivery.body is None:  # no longer kept
+        return None
     facts = ("method", "query", "headers", "content_type", "body", "received_at")
     return masked.for_reading(triggers.delivered(tuple(getattr(delivery, name) for name in facts)))
 

@@ -15,7 +15,7 @@ AUDITED = {
     "run.resolve": _("Decided on a step whose outcome nobody knew"),
 }
 
-STATUSES = {"run_goes_on": 409, "no_such_step": 404}  # of the API's answers, by code
+STATUSES = {"run_goes_on": 409, "no_such_step": 404, "data_not_kept": 409}  # of the API's answers, by code
 
 
 class ScenariosConfig(AppConfig):

@@ -257,10 +257,14 @@ class Payload(models.Model):
 
 
 class Tidied(models.Model):
-    """How far retention has come in a workspace: data of runs from before `until` is gone, but for KeptLonger."""
+    """How far retention has come in a workspace: data of runs from before `until` is gone, but for KeptLonger.
+
+    That of runs between `until` and `announced` is going; nobody counts on it any more.
+    """
 
     workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, primary_key=True, related_name="+")
     until = models.DateTimeField()
+    announced = models.DateTimeField()
 
 
 class KeptLonger(models.Model):
@@ -268,6 +272,7 @@ class KeptLonger(models.Model):
 
     run_id = models.UUIDField(primary_key=True)
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    is_ending = models.BooleanField(db_default=False)  # its data is going
 
 
 class WorkerBeat(models.Model):

@@ -7,7 +7,7 @@ far ahead, a scheduler that was away for weeks) lands in the default piece, and 
 import logging
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +20,20 @@ AHEAD = 2  # periods made before they begin
 LOCK_WAIT_MS = 200  # making and dropping stop everybody else at the table: for no longer than this
 MAKING = 7_203_611  # the advisory lock under which one process makes or drops pieces
 MOST_MOVED = 20_000  # rows taken out of the default piece in one go; more stay there, and are found there
+STRAY = timedelta(minutes=10)  # a delivery's key may be a little older than that of its run
+# Each state apart: thus each has an index of its own.
+NEEDED = """
+SELECT EXISTS (SELECT FROM scenarios_run
+        WHERE id >= %(begin)s AND id < %(end)s AND status = 'queued' AND wake_at IS NULL)
+    OR EXISTS (SELECT FROM scenarios_run
+        WHERE id >= %(begin)s AND id < %(end)s AND status = 'queued' AND wake_at IS NOT NULL)
+    OR EXISTS (SELECT FROM scenarios_run WHERE id >= %(begin)s AND id < %(end)s AND status = 'running')
+    OR EXISTS (SELECT FROM scenarios_run WHERE id >= %(begin)s AND id < %(end)s AND status = 'waiting')
+"""
+NEEDED_DELIVERY = f"""
+{NEEDED} OR EXISTS (SELECT FROM scenarios_run
+    WHERE replay_of IS NOT NULL AND delivery_id >= %(begin)s AND delivery_id < %(end)s)
+"""
 BOUND = re.compile(r"FROM \('([0-9a-f-]{36})'\) TO \('([0-9a-f-]{36})'\)")
 
 # Run rows change about five times, most others once or never: room for that on the page, and early vacuum for the
@@ -96,20 +110,33 @@ def periods(table: Table, since: datetime, until: datetime, *, ahead: int = AHEA
         period = period_of(table, period.end)
 
 
-def ensure(connection: psycopg.Connection, *, tables: Sequence[Table] = TABLES) -> list[str]:
+def ensure(connection: psycopg.Connection, *, now: datetime | None = None) -> list[str]:
     """Make this period's pieces and the next ones where they are missing; answers the names of the new ones.
 
     Any number of processes may call it at any time: what another one is making, or what cannot be had at once
     without holding up the intake, is left to the next call.
     """
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     made = []
-    for table in tables:
+    for table in TABLES:
         there = pieces(connection, table)
         for period in periods(table, now, now):
             if not any(piece.begin < period.end and period.begin < piece.end for piece in there):
                 made += _make_when_possible(connection, table, period)
     return made
+
+
+def drop_before(connection: psycopg.Connection, moment: datetime) -> list[str]:
+    """Drop the pieces that end before a moment and hold nothing that a run still needs; answers their names.
+
+    Nobody waits for it: what cannot be locked at once is dropped another time.
+    """
+    dropped = []
+    for table in TABLES:
+        for piece in pieces(connection, table):
+            if piece.end <= moment and _drop_when_possible(connection, table, piece):
+                dropped.append(piece.name)
+    return dropped
 
 
 def pieces(connection: psycopg.Connection, table: Table) -> list[Piece]:
@@ -194,6 +221,26 @@ def _make_out_of_default(connection: psycopg.Connection, table: Table, period: P
     except psycopg.errors.LockNotAvailable:
         return []
     return [name]
+
+
+def _drop_when_possible(connection: psycopg.Connection, table: Table, piece: Piece) -> bool:
+    """Drop a piece unless somebody uses it; whether it is gone."""
+    where = {"begin": key_at(piece.begin), "end": key_at(piece.end + STRAY)}
+    try:
+        with connection.transaction():
+            if not _alone(connection):
+                return False
+            # From here on nobody begins to need it: its runs are neither written nor repeated.
+            connection.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(sql.Identifier(piece.name)))
+            row = connection.execute(NEEDED_DELIVERY if table is DELIVERY else NEEDED, where).fetchone()
+            if row and row[0]:
+                return False
+            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(piece.name)))
+    except psycopg.errors.LockNotAvailable:
+        log.info("%s is busy: it is dropped later", piece.name)
+        return False
+    log.info("%s is dropped", piece.name)
+    return True
 
 
 def _alone(connection: psycopg.Connection) -> bool:

@@ -151,6 +151,7 @@ def version_of(run: Run, version: str) -> Version:
 def check_ended(run: Run) -> None:
     if run.status not in ENDED:
         raise UserError("run_goes_on")
+    retention.require_data(run)
     if run.status != "needs_review" or run.parent_id is None:
         return
     if Run.objects.filter(pk=run.parent_id).exclude(status__in=ENDED).exists():

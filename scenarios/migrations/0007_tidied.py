@@ -22,12 +22,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("until", models.DateTimeField()),
+                ("announced", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
             name="KeptLonger",
             fields=[
                 ("run_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("is_ending", models.BooleanField(db_default=False)),
                 (
                     "workspace",
                     models.ForeignKey(

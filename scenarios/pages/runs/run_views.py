@@ -13,7 +13,7 @@ from accounts.access import actor
 from accounts.decorators import needs
 from accounts.roles import Role
 from lib.errors import UserError, describe
-from scenarios import access, api_shapes, masked, retrying, running
+from scenarios import access, api_shapes, retrying, running
 from scenarios.pages.editor.editor_pages import is_fragment
 from scenarios.pages.runs import run_listing
 from scenarios.pages.runs.run_filters import PERIODS, UNDER_WAY, Filters, instant
@@ -100,7 +100,7 @@ def payload(request: HttpRequest, run_id: str, part: str) -> HttpResponseBase:
     step = run.steps.filter(path=path).first()
     if part not in PARTS or (step is None and path != TRIGGER):
         raise Http404
-    value = masked.for_reading(getattr(step, PARTS[part])) if step is not None else api_shapes.input_of(run)
+    value = api_shapes.whole(step, PARTS[part]) if step is not None else api_shapes.input_of(run)
     text = json.dumps(value, ensure_ascii=False, indent=2)
     return attachment(text.encode("utf-8", "replace"), f"{run.id.hex[-8:]}-{path}-{part}.json")
 
