@@ -1,4 +1,5 @@
 # make run [PORT=8123] [SANDBOX=1]   start APInita       make test [ARGS="tests/lib -k dates"]   run the tests
+# make faults [ARGS="-k T13"]        break it on purpose; writes docs/reliability.md of a whole round
 # make check                         what CI checks      make lock · make messages              for developers
 
 SHELL := /bin/bash
@@ -24,16 +25,22 @@ need = for name in $(1); do if command -v $$name > /dev/null; then exit 0; fi; d
 	echo "Installing $(2) …"; apt-get update -qq; \
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2) > /dev/null
 
-.PHONY: help run test check lock messages browser gettext
+.PHONY: help run test faults check lock messages browser gettext
 
 help:
-	@sed -n '1,2s/^# //p' Makefile
+	@sed -n '1,3s/^# //p' Makefile
 
 run: $(RUN)
 	@exec $(BIN)/python manage.py up $(if $(PORT),--port $(PORT)) $(if $(SANDBOX),--sandbox)
 
 test: $(DEV) browser gettext
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Every process of the product is killed, stopped or cut off at some time; the page is made of what was measured.
+faults: $(DEV)
+	@$(if $(ARGS),,rm -rf var/faults)
+	@APINITA_FAULTS=1 $(BIN)/python -m pytest -s tests/faults $(ARGS)
+	@$(if $(ARGS),,$(BIN)/python -m tests.faults.report)
 
 browser:
 	@$(call need,chromium chromium-browser google-chrome,chromium fonts-dejavu-core,make test)

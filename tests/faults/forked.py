@@ -20,8 +20,9 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def load() -> None:
-    import apinita.celery  # noqa: F401
     import django
+
+    import apinita.celery  # noqa: F401
 
     django.setup()
     from actions import registry

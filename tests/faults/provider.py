@@ -2,11 +2,11 @@
 
 `python provider.py RECORDS`: RECORDS is an SQLite file; the first line printed is the port. Paths:
 
-    /ok/…                 200 at once                        /delay/S/…        200 after S seconds
-    /flap/N/…             500 N times for this run and step, then 200           /refuse/N/…   429 with Retry-After, so too
-    /lost/N/…             does it, then resets the connection N times           /loris/…      a byte of the body each second
-    /gate/NAME/…          200 when somebody has opened NAME (POST /_open/NAME)  /hostile/KIND/…  see HOSTILE
-    /ordered/NAME/S/…     takes S seconds, and records how many of NAME were under way at once
+    /ok/…  200 at once · /delay/S/…  after S seconds · /gate/NAME/…  when somebody has opened it (POST /_open/NAME)
+    /flap/N/…  500 N times for this run and step, then 200 · /refuse/N/…  429 with Retry-After, N times
+    /lost/N/…  does it, and resets the connection, N times · /loris/…  a byte of the body each second, for ever
+    /ordered/NAME/S/…  takes S seconds, and records how many of NAME were under way at once
+    /hostile/KIND/…  see HOSTILE
 
 `run`, `step` and `item` in the query say which step of which run calls; that and the key stand in the records.
 """
@@ -22,7 +22,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-
 from urllib.parse import parse_qs, urlsplit
 
 RESET = struct.pack("ii", 1, 0)

@@ -8,6 +8,7 @@ SO_ATTACH_FILTER). So the other side finds out as it would on a real network: by
 """
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import socket
@@ -163,10 +164,8 @@ class Link:
                 program = struct.pack("HL", 1, ctypes.addressof(DROP_ALL))
                 found.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
             else:
-                try:
+                with contextlib.suppress(OSError):  # it had none
                     found.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
-                except OSError:
-                    pass  # it had none
 
     def hold(self) -> None:
         for side in self.sides():

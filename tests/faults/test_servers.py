@@ -149,7 +149,8 @@ def test_postgres_restarted_under_load_loses_nothing_that_was_accepted(trial: Tr
     trial.settle(60)
     trial.check(senders.accepted)
     first = trial.cluster.one(
-        "SELECT extract(epoch FROM min(at))::float8 FROM faults.run_event WHERE new = 'running' AND at > to_timestamp(%s)",
+        "SELECT extract(epoch FROM min(at))::float8 FROM faults.run_event"
+        " WHERE new = 'running' AND at > to_timestamp(%s)",
         back_at,
     )
     trial.result.recovery_s.append(first - back_at)
