@@ -91,6 +91,7 @@ DATABASES = {
 }
 if environment.uses_pool:
     pool = {"min_size": 1, "max_size": environment.number("APINITA_DATABASE_POOL", 16), "timeout": 10}
+    pool["reconnect_timeout"] = 10  # or its pauses grow to minutes, and it stays away after the database is back
     DATABASES["default"]["OPTIONS"]["pool"] = pool
 DATABASES["default"]["OPTIONS"] |= {
     "server_side_binding": True,
@@ -166,6 +167,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_HANDLERS = ["apinita.cabinet.uploads.NoUploads"]
 WEBHOOK_MAX_BYTES = environment.number("APINITA_WEBHOOK_MAX_BYTES", 1_000_000)
 MAX_QUEUED = environment.number("APINITA_MAX_QUEUED", 10_000)
+MAX_RUNNING = environment.number("APINITA_MAX_RUNNING", 0)  # runs of one workspace at a time; 0: no limit
+RUN_DEADLINE_S = environment.number("APINITA_RUN_DEADLINE_S", 86_400)  # without the waits that a run is made of
 ALLOWED_PRIVATE_HOSTS = environment.text("APINITA_ALLOWED_PRIVATE_HOSTS")
 DENIED_NETWORKS = environment.text("APINITA_DENIED_NETWORKS")
 SANDBOX_URL = environment.text("APINITA_SANDBOX_URL")  # set by `up --sandbox`: offers the preset and the example

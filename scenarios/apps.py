@@ -10,12 +10,13 @@ AUDITED = {
     "scenario.activate": _("Switched a scenario on"),
     "scenario.deactivate": _("Switched a scenario off"),
     "scenario.delete": _("Deleted a scenario"),
+    "delivery.repeat": _("Delivered a webhook's request once more"),
     "run.cancel": _("Cancelled a run"),
     "run.retry": _("Repeated a run"),
     "run.resolve": _("Decided on a step whose outcome nobody knew"),
 }
 
-STATUSES = {"run_goes_on": 409, "no_such_step": 404, "data_not_kept": 409}  # of the API's answers, by code
+STATUSES = {"body_not_kept": 409, "run_goes_on": 409, "no_such_step": 404, "data_not_kept": 409}  # of the API's answers, by code
 
 
 class ScenariosConfig(AppConfig):
@@ -32,7 +33,9 @@ class ScenariosConfig(AppConfig):
         registry.register(flow.CONNECTOR)
         usage.lookups.append(editing.used_by)
         usage.waiting.append(running.waiting_for)
+        usage.held.append(running.held_by)
         events.authorized.append(running.wake_waiting)
+        events.released.append(running.wake_held)
         account_usage.counters.append(running.counted)
         audit.name_actions(AUDITED)
         api_errors.STATUS_BY_CODE.update(STATUSES)

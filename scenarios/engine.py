@@ -5,124 +5,52 @@ its result is taken and the walk goes on. A retry, a long wait, a deploy and a c
 again. What may be sent twice is decided by the step's effect (docs/decisions/unknown-outcomes.md).
 """
 
+import itertools
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from lib.errors import Json, Translate, UserError, describe
-from scenarios.document import Document, Retry, Step
+from scenarios.document import FOR_EACH, Document, Retry, Step
+from scenarios.engine_flow import FLOW, STOP_AGAIN, Flow
+from scenarios.engine_terms import (
+    ENDED_STEPS,
+    UNREAD,
+    Attempt,
+    Calls,
+    Cancelled,
+    Control,
+    Ended,
+    Entry,
+    Expired,
+    Failed,
+    Filtered,
+    HandedOver,
+    Journal,
+    Later,
+    Performed,
+    Performer,
+    Spawn,
+    Stopped,
+    Waits,
+)
 
+ENGINE = 2  # grows when an older engine could not execute what this one can; 2: flow steps
 DEFAULT_RETRY = Retry()
 LONGEST_WAIT_S = 24 * 3600
-HELD = frozenset({"reauthorization_needed", "token_refresh_paused", "token_refresh_busy"})  # no token, nothing sent
+# Nothing was sent: no attempt is used up.
+HELD = frozenset(
+    {
+        "reauthorization_needed",
+        "token_refresh_paused",
+        "token_refresh_busy",
+        "connection_throttled",
+        "connection_busy",
+    }
+)
 TOKEN_LOOK_S = 5
 HELD_LOOK_S = 300  # a run that waits for a person looks by itself this often: the word that wakes it may be lost
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A step in the journal. `status` is one of STEP_STATUSES; `attempt` counts from 1."""
-
-    path: str
-    position: int
-    status: str
-    effect: str
-    attempt: int = 1
-    inputs: Json = None
-    exchange: Json = None
-    result: Json = None
-    error: dict[str, Json] | None = None
-    started_at: float | None = None
-    took_ms: int | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A step about to be executed: its inputs as JSON, their effect, and the doing itself."""
-
-    inputs: Json
-    effect: str
-    replies: bool
-    perform: "Callable[[Attempt], Performed]"
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One execution of one step. `repeated`: an earlier one may have reached the other side."""
-
-    path: str
-    number: int
-    repeated: bool
-
-
-@dataclass(frozen=True)
-class Performed:
-    """What a step gave: a result or an error, and what went over the wire (secrets masked).
-
-    `put_back`: nothing was sent, for a reason that is ours alone; the step counts as not begun.
-    """
-
-    result: Json = None
-    exchange: Json = None
-    error: UserError | None = None
-    put_back: bool = False
-
-
-class Journal(Protocol):
-    """The engine's memory. Both writes raise when the run is no longer ours."""
-
-    def recall(self, path: str) -> Entry | None: ...
-
-    def note(self, entry: Entry, *, reply: Json = None) -> None:
-        """Keep it; durable with the next commit. `reply` answers the webhook's sender from then on."""
-
-    def commit(self, entry: Entry) -> None:
-        """Keep it, with all that was noted; durable when this returns."""
-
-
-class Performer(Protocol):
-    def prepare(self, step: Step, names: Mapping[str, Json], inputs: Json | None) -> Prepared:
-        """Resolve and check the inputs; `inputs` are those of an earlier attempt. Raises UserError."""
-
-
-class Control(Protocol):
-    def check(self) -> None:
-        """Called before each step. Raises Cancelled, HandedOver, or what says that the run is not ours."""
-
-    def now(self) -> float:
-        """Seconds since the epoch, for the history."""
-
-
-class Cancelled(Exception):
-    """The person has asked for the run to be cancelled."""
-
-
-class HandedOver(Exception):
-    """This process is about to stop; another one goes on from the journal."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    status: str
-    error: dict[str, Json] | None = None
-
-
-@dataclass(frozen=True)
-class Waits:
-    """The run goes on after `seconds`, or when what `waits_for` names has happened, whatever comes first."""
-
-    seconds: float
-    waits_for: str = ""
-    error: dict[str, Json] | None = None
-
-
-class _Stop(Exception):
-    """Ends the walk with an outcome."""
-
-    def __init__(self, outcome: Ended | Waits) -> None:
-        super().__init__()
-        self.outcome = outcome
+EARLY_S = 0.05  # a wait that is over but for this is over
 
 
 @dataclass
@@ -132,38 +60,75 @@ class Engine:
     performer: Performer
     control: Control
     names: Mapping[str, Json]
+    calls: Calls | None = None
+    spawn: Spawn | None = None  # starts the other hands of a parallel loop; without it, loops go one by one
     jitter: Callable[[], float] = field(default=lambda: random.uniform(0.5, 1.5))  # noqa: S311  spread, not secrecy
     translate: Translate = str  # into the language in which errors are told to later steps
-    position: int = 0
+    is_handling: bool = False  # the run has failed, and its failure is being handled
+
+    def __post_init__(self) -> None:
+        self.positions = itertools.count(self.journal.last_position() + 1)
+        self.flow = Flow(self)
 
     def run(self) -> Ended | Waits:
         """Walk the steps. Answers how the run ended, or what it waits for."""
+        outcome = self.outcome_of(self.document.steps, "", dict(self.names))
+        failed = isinstance(outcome, Ended) and outcome.status == "failed"
+        if not failed or not self.document.on_error:
+            return outcome
+        self.is_handling = True
+        scope = {**self.names, "error": self.shown(outcome.error or {})}
+        handled = self.outcome_of(self.document.on_error, "!/", scope)
+        # Whatever becomes of the handling, the run has failed with what it failed with.
+        return handled if isinstance(handled, Waits) or handled.status == "needs_review" else outcome
+
+    def outcome_of(self, steps: tuple[Step, ...], prefix: str, scope: dict[str, Json]) -> Ended | Waits:
         try:
-            self.steps(self.document.steps, "", dict(self.names))
-        except _Stop as stop:
+            self.steps(steps, prefix, scope)
+        except Stopped as stop:
             return stop.outcome
+        except Failed as failed:
+            return Ended("failed", failed.error)
+        except Filtered as filtered:
+            return Ended("succeeded", {**UserError("filtered").as_json(), "path": filtered.path})
+        except Expired:
+            return Ended("failed", UserError("deadline").as_json())
         except Cancelled:
             return Ended("cancelled", UserError("cancelled").as_json())
         return Ended("succeeded")
 
-    def steps(self, steps: tuple[Step, ...], prefix: str, scope: dict[str, Json]) -> None:
+    def steps(self, steps: tuple[Step, ...], prefix: str, scope: dict[str, Json]) -> Json:
+        """Walk one list of steps; answers the value of the last."""
+        value: Json = None
         for step in steps:
-            scope[step.key] = self.step(step, f"{prefix}{step.key}", scope)
+            value = scope[step.key] = self.step(step, f"{prefix}{step.key}", scope)
+        return value
 
     def step(self, step: Step, path: str, scope: dict[str, Json]) -> Json:
         """The step's value for those after it: its result, or `{"error": …}` where its error is handled."""
-        self.position += 1
         entry = self.journal.recall(path)
-        if entry is None or entry.status not in {"succeeded", "failed", "skipped"}:
+        if entry is None or entry.status not in ENDED_STEPS:
             self.check_outcome(entry)
-            self.control.check()
-            entry = self.execute(step, path, scope, entry)
+            self.check_wait(entry)
+            self.control.check(is_handling=self.is_handling)
+            self.read(step, scope)
+            act = FLOW.get(step.action)
+            entry = act(self.flow, step, path, scope, entry) if act else self.execute(step, path, scope, entry)
+        elif step.action in STOP_AGAIN and entry.status == "succeeded":
+            STOP_AGAIN[step.action](self.flow, entry)
         if entry.status != "failed":
-            return entry.result
+            return Later(path) if is_elsewhere(step, entry) else entry.result
         return self.handle(step, path, scope, entry)
 
+    def read(self, step: Step, scope: dict[str, Json]) -> None:
+        """Load the results that this step, or one inside it, may read and that nobody has needed until now."""
+        wanted = {name: scope[name].path for name in self.performer.reads(step) if type(scope.get(name)) is Later}
+        if wanted:
+            values = self.journal.values(wanted.values())
+            scope.update({name: values.get(path) for name, path in wanted.items()})
+
     def execute(self, step: Step, path: str, scope: dict[str, Json], earlier: Entry | None) -> Entry:
-        begun = self.begun(step, path, earlier)
+        begun = self.begun(path, earlier)
         try:
             prepared = self.performer.prepare(step, scope, begun.inputs)
         except UserError as error:
@@ -181,17 +146,26 @@ class Engine:
         if self.document.settings.on_unknown == "stop":
             self.needs_review(replace(earlier, status="needs_review"))
 
-    def begun(self, step: Step, path: str, earlier: Entry | None) -> Entry:
-        """The entry of a new attempt. Waiting for a token is not one: nothing was sent."""
+    def check_wait(self, earlier: Entry | None) -> None:
+        """A step whose time has not come waits on, whatever woke the run."""
+        if earlier is None or earlier.status != "waiting" or earlier.resume_at is None:
+            return
+        left = earlier.resume_at - self.control.now()
+        if left > EARLY_S:
+            # Cancelled or expired meanwhile? Then it waits no more.
+            self.control.check(is_handling=self.is_handling)
+            raise Stopped(Waits(left, "", earlier.error, is_wanted=earlier.error is None))
+
+    def begun(self, path: str, earlier: Entry | None) -> Entry:
+        """The entry of a new attempt. Waiting for a token or a place is not one: nothing was sent."""
         if earlier is None:
-            return Entry(path, self.position, "running", "pure")
+            return Entry(path, next(self.positions), "running", "pure")
         held = (earlier.error or {}).get("code") in HELD
         attempt = earlier.attempt if held else earlier.attempt + 1
-        return Entry(path, self.position, "running", earlier.effect, attempt, inputs=earlier.inputs)
+        return Entry(path, earlier.position, "running", earlier.effect, attempt, inputs=earlier.inputs)
 
     def finish(self, step: Step, begun: Entry, performed: Performed, *, replies: bool) -> Entry:
-        took_ms = max(0, round((self.control.now() - (begun.started_at or 0)) * 1000))
-        entry = replace(begun, exchange=performed.exchange, took_ms=took_ms)
+        entry = replace(begun, exchange=performed.exchange, took_ms=self.took_ms(begun))
         error = performed.error
         if performed.put_back:
             self.journal.note(replace(begun, status="waiting", attempt=begun.attempt - 1))
@@ -202,13 +176,18 @@ class Engine:
             return entry
         if error.code in HELD:
             seconds = HELD_LOOK_S if error.code == "reauthorization_needed" else error.retry_after_s or TOKEN_LOOK_S
+            is_wanted = error.code == "reauthorization_needed"
             waits_for = str(error.params.get("waits_for", ""))
-            self.wait(entry, error, Waits(seconds, waits_for, self.stored(error, entry.path)))
+            self.wait(entry, error, Waits(seconds, waits_for, self.stored(error, entry.path), is_wanted=is_wanted))
         # An answer, even a bad one, is an outcome: the run fails with it. Without one nobody knows what happened.
         if "status" not in error.params and not self.may_repeat(entry, error):
             self.needs_review(replace(entry, error=self.stored(error, entry.path)))
+        if error.code == "cancelled":
+            self.journal.note(replace(entry, status="cancelled", error=self.stored(error, entry.path)))
+            raise Cancelled
         pause = self.pause(step, entry, error)
         if pause is not None:
+            entry = replace(entry, resume_at=self.control.now() + pause)
             self.wait(entry, error, Waits(pause, "", self.stored(error, entry.path)))
         return self.failed(entry, error)
 
@@ -219,11 +198,14 @@ class Engine:
         more. Source of the back-off: exponential, with jitter; Retry-After (RFC 9110, 10.2.3) is the least.
         """
         retry = step.retry or DEFAULT_RETRY
-        if not error.retry or entry.attempt >= retry.attempts:
+        # A service that asks to slow down will answer in the end: only the run's deadline limits that.
+        is_patient = step.retry is None and error.code == "rate_limited"
+        if not is_tried_again(retry, error) or (entry.attempt >= retry.attempts and not is_patient):
             return None
         if step.retry is None and not self.may_repeat(entry, error):
             return None
-        delay = min(retry.max_delay_s, retry.delay_s * retry.factor ** (entry.attempt - 1)) * self.jitter()
+        grown = retry.delay_s * retry.factor ** min(entry.attempt - 1, 64)
+        delay = min(retry.max_delay_s, grown) * self.jitter()
         return min(LONGEST_WAIT_S, max(delay, error.retry_after_s or 0))
 
     def may_repeat(self, entry: Entry, error: UserError) -> bool:
@@ -235,12 +217,16 @@ class Engine:
     def handle(self, step: Step, path: str, scope: dict[str, Json], entry: Entry) -> Json:
         error = entry.error or {}
         if step.on_error == "stop":
-            raise _Stop(Ended("failed", error))
-        told = describe(error, self.translate)
-        shown = {name: told[name] for name in ("code", "text", "params", "path")}
+            raise Failed(error)
+        shown = self.shown(error)
         if isinstance(step.on_error, tuple):
             self.steps(step.on_error, f"{path}!/", {**scope, "error": shown})
         return {"error": shown}
+
+    def shown(self, error: Mapping[str, Json]) -> dict[str, Json]:
+        """An error as later steps see it."""
+        told = describe(error, self.translate)
+        return {name: told[name] for name in ("code", "text", "params", "path")}
 
     def failed(self, entry: Entry, error: UserError) -> Entry:
         entry = replace(entry, status="failed", error=self.stored(error, entry.path))
@@ -249,14 +235,31 @@ class Engine:
 
     def wait(self, entry: Entry, error: UserError, outcome: Waits) -> None:
         self.journal.note(replace(entry, status="waiting", error=self.stored(error, entry.path)))
-        raise _Stop(outcome)
+        raise Stopped(outcome)
 
     def needs_review(self, entry: Entry) -> None:
         error = self.stored(UserError("unknown_outcome"), entry.path)
         if entry.error:
             error["params"]["cause"] = entry.error
         self.journal.note(replace(entry, status="needs_review", error=error))
-        raise _Stop(Ended("needs_review", error))
+        raise Stopped(Ended("needs_review", error))
 
     def stored(self, error: UserError, path: str) -> dict[str, Json]:
         return {**error.as_json(), "path": path}
+
+    def took_ms(self, begun: Entry) -> int:
+        return max(0, round((self.control.now() - (begun.started_at or 0)) * 1000))
+
+
+def is_elsewhere(step: Step, entry: Entry) -> bool:
+    """Whether the journal has the result, and we have not: it was not loaded, or its passes were too many."""
+    if entry.result is UNREAD or step.action != FOR_EACH:
+        return entry.result is UNREAD
+    return isinstance(entry.result["results"], dict)
+
+
+def is_tried_again(retry: Retry, error: UserError) -> bool:
+    if not retry.on:
+        return error.retry
+    status = str(error.params.get("status", ""))
+    return bool({error.code, status, f"{status[:1]}xx"} & set(retry.on))

@@ -21,6 +21,8 @@ def connect(**options: Any) -> psycopg.Connection:
         **{key: value for key, value in given["OPTIONS"].items() if key in LIBPQ},
         **options,
     }
+    # A process that is stopped in the middle of a transaction must not keep its rows from all others.
+    parameters["options"] = f"{parameters.get('options') or ''} -c idle_in_transaction_session_timeout=10s".strip()
     return psycopg.connect(
         **{key: value for key, value in parameters.items() if value not in ("", None)},
         autocommit=True,

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -17,14 +17,18 @@ from psycopg import sql
 
 from lib import safe_json
 from lib.errors import Json
-from scenarios.engine import Ended, Entry, Waits
+from lib.failpoints import failpoint
+from scenarios import payloads, recall
+from scenarios.engine_terms import Ended, Entry, Waits
 from scenarios.hot_sql import as_columns, connect
 
 log = logging.getLogger(__name__)
 
 Owned = tuple[uuid.UUID, int]  # a run under one fence
+Apart = tuple[Owned, tuple[object, ...]]  # a row of scenarios_payload, and whose it is
 
 LARGEST_BATCH = 256
+MOST_NOTED = 200  # entries of a run that wait for the next commit
 LEASE_S = 30
 RECONNECT_S = 0.25
 UNSTORABLE = {"_unstorable": True}
@@ -42,6 +46,7 @@ ENTRY_COLUMNS = {
     "error": "jsonb",
     "started_at": "float8",
     "took_ms": "int4",
+    "resume_at": "float8",
 }
 END_COLUMNS = {
     "run_id": "uuid",
@@ -50,6 +55,7 @@ END_COLUMNS = {
     "error": "jsonb",
     "seconds": "float8",
     "waits_for": "text",
+    "is_wanted": "bool",
     "reply": "jsonb",
 }
 
@@ -78,21 +84,34 @@ SAVE_STEPS = sql.SQL(
     WITH given_rows AS MATERIALIZED (SELECT * FROM {given}), {ours}, saved AS (
         INSERT INTO scenarios_steprun AS step
             (run_id, fence, path, position, status, attempt, effect, inputs, exchange, result, error,
-             started_at, finished_at, took_ms)
+             started_at, finished_at, took_ms, resume_at)
         SELECT DISTINCT ON (run_id, path) run_id, given_rows.fence, path, position, status, attempt, effect,
             inputs::jsonb, exchange::jsonb, result::jsonb, error::jsonb, to_timestamp(started_at),
-            CASE WHEN status = 'running' THEN NULL ELSE clock_timestamp() END, took_ms
+            CASE WHEN status IN ('running', 'waiting') THEN NULL ELSE clock_timestamp() END, took_ms,
+            to_timestamp(resume_at)
         FROM given_rows JOIN ours ON ours.id = given_rows.run_id AND ours.fence = given_rows.fence
         ORDER BY run_id, path, attempt DESC, (status = 'running')
         ON CONFLICT (run_id, path) DO UPDATE SET
             fence = EXCLUDED.fence, position = EXCLUDED.position, status = EXCLUDED.status,
-            attempt = EXCLUDED.attempt, effect = EXCLUDED.effect, inputs = EXCLUDED.inputs,
+            attempt = EXCLUDED.attempt, effect = EXCLUDED.effect, inputs = COALESCE(EXCLUDED.inputs, step.inputs),
             exchange = EXCLUDED.exchange, result = EXCLUDED.result, error = EXCLUDED.error,
-            started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at, took_ms = EXCLUDED.took_ms
+            started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at, took_ms = EXCLUDED.took_ms,
+            resume_at = EXCLUDED.resume_at,
+            -- An attempt that another one follows is kept, also one that a worker died in.
+            attempts = CASE WHEN EXCLUDED.attempt > step.attempt
+                THEN COALESCE(step.attempts, '[]') || jsonb_build_object('attempt', step.attempt, 'status', step.status,
+                    'started_at', step.started_at, 'took_ms', step.took_ms, 'error', step.error)
+                ELSE step.attempts END
     )
     SELECT id, fence FROM ours
     """
 ).format(given=unnest(ENTRY_COLUMNS), ours=OURS)
+SAVE_PAYLOADS = sql.SQL(
+    """
+    INSERT INTO scenarios_payload (run_id, path, name, value) SELECT run_id, path, name, value FROM {given}
+    ON CONFLICT (run_id, path, name) DO UPDATE SET value = EXCLUDED.value
+    """
+).format(given=unnest({"run_id": "uuid", "path": "text", "name": "text", "value": "text"}))
 SAVE_ENDS = sql.SQL(
     """
     WITH given_rows AS MATERIALIZED (SELECT * FROM {given}), {ours}
@@ -106,6 +125,8 @@ SAVE_ENDS = sql.SQL(
         wake_at = CASE WHEN given_rows.status IN ('queued', 'waiting')
             THEN CASE WHEN run.cancel_requested_at IS NULL
                 THEN clock_timestamp() + given_rows.seconds * interval '1 second' ELSE clock_timestamp() END END,
+        deadline_at = CASE WHEN given_rows.is_wanted
+            THEN run.deadline_at + given_rows.seconds * interval '1 second' ELSE run.deadline_at END,
         finished_at = CASE WHEN given_rows.status IN ('queued', 'waiting') THEN NULL ELSE clock_timestamp() END
     FROM given_rows JOIN ours ON ours.id = given_rows.run_id AND ours.fence = given_rows.fence
     WHERE run.id = given_rows.run_id
@@ -137,6 +158,7 @@ class End:
     error: Json = None
     seconds: float | None = None
     waits_for: str = ""
+    is_wanted: bool = False
 
 
 @dataclass
@@ -255,8 +277,11 @@ class Writer:
         ours: set[Owned] = set()
         with self.connection.transaction():
             if entries:
-                rows = self.connection.execute(SAVE_STEPS, as_columns(entry_row(*pair) for pair in entries)).fetchall()
-                ours |= set(rows)
+                apart: list[Apart] = []
+                columns = as_columns(entry_row(write, entry, apart) for write, entry in entries)
+                ours |= set(self.connection.execute(SAVE_STEPS, columns).fetchall())
+                if large := [row for owner, row in apart if owner in ours]:
+                    self.connection.execute(SAVE_PAYLOADS, as_columns(large))
             replies = [write for write in batch if write.end is None and write.reply is not None]
             if replies:
                 self.connection.execute(SAVE_REPLIES, as_columns(map(reply_row, replies)))
@@ -264,6 +289,8 @@ class Writer:
                 ending = [write for write in ends if not write.entries or write.owned in ours]
                 rows = self.connection.execute(SAVE_ENDS, as_columns(map(end_row, ending))).fetchall() if ending else []
                 ours = (ours - {write.owned for write in ends}) | set(rows)
+            failpoint("before_end_commit" if ends else "before_commit")
+        failpoint("after_end_commit" if ends else "after_commit")
         return ours
 
 
@@ -273,7 +300,16 @@ def is_passing(error: psycopg.Error) -> bool:
     return state is None or state.startswith(("08", "57P")) or state in {"40001", "40P01"}
 
 
-def entry_row(write: Write, entry: Entry) -> tuple[object, ...]:
+def entry_row(write: Write, entry: Entry, apart: "list[Apart]") -> tuple[object, ...]:
+    """The entry's row; what is too large for it goes to `apart`."""
+
+    def kept(name: str, value: Json) -> str | None:
+        whole = text(value)
+        if whole is None or len(whole) <= payloads.MOST_BYTES:
+            return whole
+        apart.append((write.owned, (write.run_id, entry.path, name, whole)))
+        return payloads.cut(whole)
+
     return (
         write.run_id,
         write.fence,
@@ -282,19 +318,29 @@ def entry_row(write: Write, entry: Entry) -> tuple[object, ...]:
         entry.status,
         entry.attempt,
         entry.effect,
-        text(entry.inputs),
-        text(entry.exchange),
-        text(entry.result),
+        kept("inputs", entry.inputs),
+        kept("exchange", entry.exchange),
+        kept("result", entry.result),
         text(entry.error),
         entry.started_at,
         entry.took_ms,
+        entry.resume_at,
     )
 
 
 def end_row(write: Write) -> tuple[object, ...]:
     end = write.end
     assert end is not None
-    return (write.run_id, write.fence, end.status, text(end.error), end.seconds, end.waits_for, text(write.reply))
+    return (
+        write.run_id,
+        write.fence,
+        end.status,
+        text(end.error),
+        end.seconds,
+        end.waits_for,
+        end.is_wanted,
+        text(write.reply),
+    )
 
 
 def reply_row(write: Write) -> tuple[object, ...]:
@@ -308,42 +354,62 @@ def text(value: Json) -> str | None:
 
 @dataclass
 class RunJournal:
-    """The journal of one claimed run: what the engine speaks to (scenarios.engine.Journal)."""
+    """The journal of one claimed run: what the engine speaks to (scenarios.engine_terms.Journal)."""
 
     run_id: uuid.UUID
     fence: int
     writer: Writer
     recalled: dict[str, Entry]
     replied: Callable[[uuid.UUID], None] | None = None  # called when a reply or the end has become durable
-    noted: list[Entry] = field(default_factory=list)
+    noted: dict[str, Entry] = field(default_factory=dict)
     reply: Json = None
+
+    def __post_init__(self) -> None:
+        self.lock = threading.Lock()
 
     def recall(self, path: str) -> Entry | None:
         return self.recalled.get(path)
 
+    def last_position(self) -> int:
+        return max((entry.position for entry in self.recalled.values()), default=0)
+
+    def values(self, paths: Iterable[str]) -> dict[str, Json]:
+        if self.noted:
+            self.save()
+        return recall.results(self.run_id, list(paths))
+
     def note(self, entry: Entry, *, reply: Json = None) -> None:
-        self.recalled[entry.path] = entry
-        self.noted.append(entry)
-        self.reply = reply if self.reply is None else self.reply
+        with self.lock:
+            earlier = self.noted.get(entry.path)
+            if earlier is not None and entry.inputs is None:
+                entry = replace(entry, inputs=earlier.inputs)
+            self.noted[entry.path] = entry
+            self.reply = reply if self.reply is None else self.reply
+            is_much = len(self.noted) >= MOST_NOTED
+        if is_much:
+            self.save()
 
     def commit(self, entry: Entry) -> None:
         self.note(entry)
+        failpoint("before_start_commit")
         self.save()
+        failpoint("after_start_commit")
 
     def end(self, outcome: Ended | Waits) -> None:
         """Save what was noted and the run's outcome as one."""
         if isinstance(outcome, Ended):
             self.save(End(outcome.status, outcome.error))
         else:
-            self.save(End("waiting", outcome.error, outcome.seconds, outcome.waits_for))
+            self.save(End("waiting", outcome.error, outcome.seconds, outcome.waits_for, outcome.is_wanted))
 
     def hand_over(self, seconds: float = 0) -> None:
         """Put the run back for another worker, keeping what was noted; a step under way counts as begun."""
         self.save(End("queued", seconds=seconds))
 
     def save(self, end: "End | None" = None) -> None:
-        noted, self.noted = self.noted, []
-        reply, self.reply = self.reply, None
+        with self.lock:
+            noted, self.noted = list(self.noted.values()), {}
+            reply, self.reply = self.reply, None
         self.writer.save(Write(self.run_id, self.fence, noted, end, reply))
         if self.replied and (reply is not None or end is not None):
             self.replied(self.run_id)

@@ -1,32 +1,66 @@
-"""Who may execute a run: claim, heartbeat, sweep. All clocks are the database's."""
+"""Who may execute a run: claim, heartbeat, sweep, and who has to wait. All clocks are the database's."""
 
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import psycopg
 
 from lib.errors import Json
-from scenarios.engine import Entry
+from scenarios import recall
+from scenarios.engine import ENGINE
+from scenarios.engine_terms import Entry
 from scenarios.journal import LEASE_S, Owned
 
 MOST_STALLS = 3  # a run that took down its worker this often and once more is stopped
+DELIVERY_COLUMNS = 6  # the last ones of a claimed row
+MOST_WORKSPACES = 64  # that one claim looks at
 
+# Workspace after workspace, going on behind the one that was served last: a loose scan of the index run_due, one probe
+# for each workspace that has something queued. Each gets the same share of the room.
 CLAIM = """
-WITH due AS (
-    SELECT id FROM scenarios_run
-    WHERE status IN ('queued', 'waiting') AND wake_at <= clock_timestamp()
-    ORDER BY wake_at LIMIT %s FOR UPDATE SKIP LOCKED
+WITH RECURSIVE turn(workspace_id, wrapped, number) AS (
+    SELECT %(after)s::int8, false, 0
+    UNION ALL
+    SELECT following.workspace_id, following.wrapped, turn.number + 1
+    FROM turn CROSS JOIN LATERAL (
+        (SELECT workspace_id, turn.wrapped AS wrapped FROM scenarios_run
+            WHERE status = 'queued' AND wake_at IS NOT NULL AND workspace_id > turn.workspace_id
+            ORDER BY workspace_id LIMIT 1)
+        UNION ALL
+        (SELECT workspace_id, true FROM scenarios_run
+            WHERE status = 'queued' AND wake_at IS NOT NULL AND NOT turn.wrapped
+            ORDER BY workspace_id LIMIT 1)
+        ORDER BY wrapped LIMIT 1
+    ) following
+    WHERE turn.number < %(workspaces)s AND (turn.number = 0 OR NOT following.wrapped
+        OR following.workspace_id <= %(after)s)
+), due AS (
+    SELECT run.id FROM turn CROSS JOIN LATERAL (
+        SELECT id FROM scenarios_run
+        WHERE workspace_id = turn.workspace_id AND status = 'queued' AND wake_at <= clock_timestamp()
+            AND engine <= %(engine)s
+        ORDER BY wake_at LIMIT LEAST(
+            (SELECT ceil(%(room)s::float8 / greatest(count(*), 1))::int8 FROM turn WHERE number > 0),
+            CASE WHEN %(most_running)s > 0 THEN greatest(0, %(most_running)s - (
+                SELECT count(*) FROM scenarios_run busy
+                WHERE busy.workspace_id = turn.workspace_id AND busy.status = 'running'
+            )) END
+        ) FOR UPDATE SKIP LOCKED
+    ) run WHERE turn.number > 0 ORDER BY turn.number LIMIT %(room)s
 ), claimed AS (
     UPDATE scenarios_run run SET
-        status = 'running', owner = %s, fence = run.fence + 1,
-        lease_until = clock_timestamp() + %s * interval '1 second',
-        started_at = COALESCE(run.started_at, clock_timestamp()), wake_at = NULL, waits_for = ''
+        status = 'running', owner = %(owner)s, fence = run.fence + 1,
+        lease_until = clock_timestamp() + %(lease_s)s * interval '1 second',
+        started_at = COALESCE(run.started_at, clock_timestamp()), wake_at = NULL, waits_for = '',
+        deadline_at = COALESCE(run.deadline_at, clock_timestamp() + %(deadline_s)s * interval '1 second')
     FROM due WHERE run.id = due.id
     RETURNING run.*
 )
 SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.scenario_id, claimed.version_id, claimed.trigger,
-    claimed.input, claimed.key, claimed.started_at, claimed.stalls, claimed.cancel_requested_at IS NOT NULL,
+    claimed.input, claimed.key, claimed.started_at, claimed.cancel_requested_at IS NOT NULL,
+    claimed.parent_id, claimed.depth, claimed.is_limited, extract(epoch FROM claimed.deadline_at)::float8,
+    extract(epoch FROM clock_timestamp())::float8,
     scenario.public_id, workspace.timezone, COALESCE(creator.language, ''),
     delivery.method, delivery.query, delivery.headers, delivery.content_type, delivery.body, delivery.received_at
 FROM claimed
@@ -34,11 +68,6 @@ JOIN scenarios_scenario scenario ON scenario.id = claimed.scenario_id
 JOIN accounts_workspace workspace ON workspace.id = claimed.workspace_id
 LEFT JOIN accounts_user creator ON creator.id = scenario.created_by_id
 LEFT JOIN scenarios_delivery delivery ON delivery.id = claimed.delivery_id
-"""
-STEPS = """
-SELECT run_id, path, position, status, effect, attempt, inputs, exchange, result, error,
-    extract(epoch FROM started_at)::float8, took_ms
-FROM scenarios_steprun WHERE run_id = ANY(%s)
 """
 # Locked in order of id, like every other statement over many runs. Answers which are still ours, and which of those
 # somebody wants cancelled.
@@ -56,7 +85,7 @@ WITH dead AS (
     SELECT id FROM scenarios_run WHERE status = 'running' AND lease_until < clock_timestamp()
     ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED
 ), progress AS (
-    SELECT dead.id, count(step.id)::int AS steps FROM dead
+    SELECT dead.id, count(step.path)::int AS steps FROM dead
     LEFT JOIN scenarios_steprun step ON step.run_id = dead.id AND step.status <> 'running' GROUP BY dead.id
 ), stalled AS (
     -- A worker's death counts against a run only while it gets no further.
@@ -74,6 +103,49 @@ UPDATE scenarios_run run SET
 FROM stalled WHERE run.id = stalled.id
 RETURNING run.scenario_id, run.status
 """
+# What has slept enough, a bounded number at a time. A run that has not begun yet still needs a place, where its
+# scenario has a limit.
+RISE = """
+WITH due AS (
+    SELECT id FROM scenarios_run WHERE status = 'waiting' AND wake_at <= clock_timestamp()
+    ORDER BY wake_at LIMIT 2000 FOR UPDATE SKIP LOCKED
+)
+UPDATE scenarios_run run SET status = 'queued', waits_for = '',
+    wake_at = CASE WHEN run.is_limited AND run.started_at IS NULL THEN NULL ELSE run.wake_at END
+FROM due WHERE run.id = due.id
+"""
+# Two statements, so that the second one sees what others have let in before we had the lock.
+LOCK_LIMITED = """
+WITH RECURSIVE gated(workspace_id, scenario_id) AS (
+    (SELECT workspace_id, scenario_id FROM scenarios_run WHERE status = 'queued' AND wake_at IS NULL
+        ORDER BY workspace_id, scenario_id LIMIT 1)
+    UNION ALL
+    SELECT following.* FROM gated CROSS JOIN LATERAL (
+        SELECT workspace_id, scenario_id FROM scenarios_run WHERE status = 'queued' AND wake_at IS NULL
+            AND (workspace_id, scenario_id) > (gated.workspace_id, gated.scenario_id)
+        ORDER BY workspace_id, scenario_id LIMIT 1
+    ) following
+)
+SELECT id FROM scenarios_scenario WHERE id IN (SELECT scenario_id FROM gated)
+ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+"""
+LET_IN = """
+WITH entering AS (
+    SELECT run.id FROM scenarios_scenario scenario CROSS JOIN LATERAL (
+        SELECT id FROM scenarios_run
+        WHERE workspace_id = scenario.workspace_id AND scenario_id = scenario.id AND status = 'queued'
+            AND wake_at IS NULL
+        ORDER BY id LIMIT CASE WHEN scenario.max_concurrent = 0 THEN 1000 ELSE greatest(0, scenario.max_concurrent - (
+            SELECT count(*) FROM scenarios_run placed
+            WHERE placed.scenario_id = scenario.id AND placed.is_limited
+                AND placed.status IN ('queued', 'running', 'waiting')
+                AND (placed.started_at IS NOT NULL OR placed.wake_at IS NOT NULL)
+        )) END FOR UPDATE SKIP LOCKED
+    ) run WHERE scenario.id = ANY(%s)
+)
+UPDATE scenarios_run run SET wake_at = clock_timestamp() FROM entering WHERE run.id = entering.id
+"""
+ANY_GATED = "SELECT EXISTS (SELECT FROM scenarios_run WHERE status = 'queued' AND wake_at IS NULL)"
 
 
 @dataclass(frozen=True)
@@ -90,6 +162,11 @@ class Claimed:
     key: uuid.UUID
     started_at: str
     cancelled: bool
+    parent_id: uuid.UUID | None
+    depth: int
+    is_limited: bool
+    deadline_at: float  # seconds since the epoch, as `now`: the database's clock
+    now: float
     scenario: str
     timezone: str
     language: str  # of who made the scenario: what goes wrong with an input is said in it
@@ -97,40 +174,63 @@ class Claimed:
     steps: dict[str, Entry]
 
 
-def claim(connection: psycopg.Connection, owner: str, most: int) -> list[Claimed]:
-    """Up to `most` runs that are due, now ours for LEASE_S seconds, oldest first."""
-    rows = connection.execute(CLAIM, (most, owner, LEASE_S)).fetchall()
-    if not rows:
-        return []
-    steps: dict[uuid.UUID, dict[str, Entry]] = {row[0]: {} for row in rows}
+@dataclass(frozen=True)
+class Limits:
+    """What a claim goes by. `most_running`: runs of one workspace at a time, 0 for no limit."""
+
+    deadline_s: int = 86_400
+    most_running: int = 0
+    engine: int = ENGINE
+
+
+def claim(
+    connection: psycopg.Connection, owner: str, room: int, *, limits: Limits = Limits(), after: int = 0
+) -> list[Claimed]:
+    """Up to `room` runs that are due, now ours for LEASE_S seconds.
+
+    The workspaces take turns, beginning behind `after`; within one, the oldest come first.
+    """
+    wanted = {
+        "after": after,
+        "room": room,
+        "owner": owner,
+        "lease_s": LEASE_S,
+        "engine": limits.engine,
+        "deadline_s": limits.deadline_s,
+        "most_running": limits.most_running,
+        "workspaces": MOST_WORKSPACES,
+    }
+    rows = connection.execute(CLAIM, wanted).fetchall()
     # A run that was never claimed before has no steps: most runs need no second question.
     begun = [row[0] for row in rows if row[1] > 1]
-    if begun:
-        for run_id, path, position, status, effect, attempt, *rest in connection.execute(STEPS, (begun,)):
-            steps[run_id][path] = Entry(path, position, status, effect, attempt, *rest)
-    return [claimed(row, steps[row[0]]) for row in rows]
+    steps = recall.entries(connection, begun) if begun else {}
+    return [claimed(row, steps.get(row[0], {})) for row in rows]
 
 
 def claimed(row: tuple[Json, ...], steps: dict[str, Entry]) -> Claimed:
-    run_id, fence, workspace, scenario_id, version, trigger, given, key, started_at, _stalls, cancelled = row[:11]
-    public, zone, language, *delivery = row[11:]
+    names = [one.name for one in fields(Claimed)][: len(row) - DELIVERY_COLUMNS]
+    facts = dict(zip(names, row, strict=False))
+    delivery = row[-DELIVERY_COLUMNS:]
     return Claimed(
-        id=run_id,
-        fence=fence,
-        workspace_id=workspace,
-        scenario_id=scenario_id,
-        version_id=version,
-        trigger=trigger,
-        input=given,
-        key=key,
-        started_at=started_at.isoformat().replace("+00:00", "Z"),
-        cancelled=cancelled,
-        scenario=public,
-        timezone=zone,
-        language=language,
-        delivery=tuple(delivery) if delivery[0] is not None else None,
+        **facts | {"started_at": facts["started_at"].isoformat().replace("+00:00", "Z")},
+        delivery=delivery if delivery[0] is not None else None,
         steps=steps,
     )
+
+
+def rise(connection: psycopg.Connection) -> int:
+    """Queue what has waited enough; answers how many."""
+    return connection.execute(RISE).rowcount
+
+
+def let_in(connection: psycopg.Connection) -> int:
+    """Give the places that are free to those who wait for one, in order; answers how many entered."""
+    row = connection.execute(ANY_GATED).fetchone()
+    if row is None or not row[0]:
+        return 0
+    with connection.transaction():
+        limited = [scenario_id for (scenario_id,) in connection.execute(LOCK_LIMITED)]
+        return connection.execute(LET_IN, (limited,)).rowcount if limited else 0
 
 
 def renew(connection: psycopg.Connection, held: Collection[Owned]) -> dict[Owned, bool]:

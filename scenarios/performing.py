@@ -14,10 +14,13 @@ from actions.base import Action, Context
 from connections import access
 from connections.client import PlainClient
 from connections.masking import MASK, mask_headers, mask_json, mask_known
+from lib.egress import Abort
 from lib.errors import InvalidInput, Json, UserError
 from lib.expressions import Budget, Compiled
+from lib.failpoints import failpoint
 from scenarios.document import Step
-from scenarios.engine import Attempt, Cancelled, HandedOver, Performed, Prepared
+from scenarios.engine_terms import Attempt, Cancelled, HandedOver, Performed, Prepared
+from scenarios.flow import is_true
 from scenarios.journal import LeaseLost
 from scenarios.plans import Plan
 
@@ -37,6 +40,8 @@ class StepPerformer:
     run_key: str
     timezone: str
     before_send: Callable[[], None] | None = None
+    abort: Abort | None = None
+    depth: int = 0
 
     def prepare(self, step: Step, names: Mapping[str, Json], inputs: Json | None) -> Prepared:
         """Raises InvalidInput or ExpressionError, which name the input they are about, and UserError no_connection."""
@@ -48,6 +53,20 @@ class StepPerformer:
             close_old_connections()
         perform = partial(self.perform, action, client)
         return Prepared(kept(resolved), str(action.effect_of()), action.replies, perform)
+
+    def values(self, step: Step, names: Mapping[str, Json]) -> dict[str, Json]:
+        """A flow step's inputs, cleaned. Raises InvalidInput or ExpressionError."""
+        return dict(registry.get(step.action).clean(self.resolve(step, names)).cleaned)
+
+    def choose(self, step: Step, names: Mapping[str, Json]) -> int | None:
+        """The first branch of a router whose condition is true. Raises ExpressionError."""
+        for number, condition in enumerate(self.plan.conditions.get(step.key, ())):
+            if condition is None or is_true(self.evaluate(f"branches[{number}].when", condition, names)):
+                return number
+        return None
+
+    def reads(self, step: Step) -> frozenset[str]:
+        return self.plan.reads[step.key]
 
     def resolved_again(self, step: Step, names: Mapping[str, Json], inputs: Mapping[str, Json]) -> dict[str, Json]:
         """The inputs of an earlier attempt, so that `random()` and `now()` stay; only masked headers are made anew."""
@@ -81,6 +100,7 @@ class StepPerformer:
     def perform(self, action: Action, client: PlainClient, attempt: Attempt) -> Performed:
         try:
             result = action.perform(self.context(attempt, client))
+            failpoint("after_send")
         except UserError as error:
             return Performed(error=self.told(error, client), exchange=exchange(client))
         except DatabaseError:
@@ -111,7 +131,12 @@ class StepPerformer:
 
     def client(self, step: Step, action: Action) -> PlainClient:
         return access.client_for(
-            self.workspace_id, step.connection or None, base_url=action.base_url, before_send=self.before_send
+            self.workspace_id,
+            step.connection or None,
+            base_url=action.base_url,
+            before_send=self.before_send,
+            abort=self.abort,
+            depth=self.depth,
         )
 
     def context(self, attempt: Attempt, client: PlainClient) -> Context:

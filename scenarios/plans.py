@@ -2,8 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from actions import registry
 from lib import expressions
@@ -18,11 +18,24 @@ class Plan:
     document: Document
     inputs: Mapping[str, Mapping[str, expressions.Compiled]]  # step key → input → compiled template
     replies: bool  # whether a step answers the webhook's sender
+    conditions: Mapping[str, Sequence[expressions.Compiled | None]] = field(default_factory=dict)  # of each router
+    reads: Mapping[str, frozenset[str]] = field(default_factory=dict)  # step key → names read in it and inside it
 
 
 def plan_of(document: Document) -> Plan:
     steps = [step for _, step in document.walk()]
-    return Plan(document, {step.key: compiled(step) for step in steps}, any(replies(step) for step in steps))
+    inputs = {step.key: compiled(step) for step in steps}
+    conditions = {step.key: compiled_conditions(step) for step in steps if step.branches}
+    reads: dict[str, frozenset[str]] = {}
+    for step in reversed(steps):  # those inside come after the one around them
+        own = [*inputs[step.key].values(), *filter(None, conditions.get(step.key, ()))]
+        inner = [reads[one.key] for _place, held in step.inner() for one in held]
+        reads[step.key] = frozenset().union(*(one.references for one in own), *inner)
+    return Plan(document, inputs, any(replies(step) for step in steps), conditions, reads)
+
+
+def compiled_conditions(step: Step) -> list[expressions.Compiled | None]:
+    return [None if branch.when is None else expressions.compile_value(branch.when) for branch in step.branches]
 
 
 def compiled(step: Step) -> dict[str, expressions.Compiled]:

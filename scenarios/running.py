@@ -155,6 +155,16 @@ def waiting_for(connected: Connection) -> int:
     return Run.objects.filter(status="waiting", waits_for=f"connection:{connected.pk}").count()
 
 
+def wake_held(connected: Connection) -> None:
+    """Runs that were held since the service asked to wait go on: connections.events calls it when it answers again."""
+    if wake(Run.objects.filter(waits_for=f"rate:{connected.pk}")):
+        hints.shared().wake()
+
+
+def held_by(connected: Connection) -> int:
+    return Run.objects.filter(status="waiting", waits_for=f"rate:{connected.pk}").count()
+
+
 def counted(workspace: Workspace, since: datetime) -> dict[str, int]:
     """What a workspace has used since a moment: accounts.usage asks."""
     return {

@@ -8,8 +8,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import psycopg
 from django.conf import settings
@@ -17,13 +18,16 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections
 from django.utils import translation
 
+from lib.egress import Abort
 from lib.errors import UserError
-from scenarios import leases
-from scenarios.engine import Cancelled, Ended, Engine, HandedOver
+from lib.failpoints import failpoint
+from scenarios import calling, leases
+from scenarios.engine import Engine
+from scenarios.engine_terms import Cancelled, Ended, Expired, HandedOver, Waits
 from scenarios.hints import Hints, shared
 from scenarios.hot_sql import connect
 from scenarios.journal import LEASE_S, LeaseLost, Owned, RunJournal, Writer
-from scenarios.leases import Claimed
+from scenarios.leases import Claimed, Limits
 from scenarios.performing import StepPerformer
 from scenarios.plans import Plans
 from scenarios.triggers import names_of
@@ -34,8 +38,10 @@ THREADS = 64
 LARGEST_CLAIM = 64
 RENEW_EVERY_S = 3.0
 LINGER_S = 0.2
+LET_IN_EVERY_S = 0.1
 PUT_BACK_S = 1.0
 PAUSE_S = 0.01
+LONGEST_STEP_S = 16 * 60  # a run whose step takes longer is let go: its thread hangs
 
 
 @dataclass
@@ -45,21 +51,33 @@ class Held:
     good_until: float  # by this machine's monotonic clock, counted from before the lease was asked for
     lost: bool = False
     cancelled: bool = False
+    abort: Abort = field(default_factory=Abort)
+    looked_at: float = field(default_factory=time.monotonic)  # when a step of it last began
+
+    def end_requests(self) -> None:
+        """What is on the wire is of no more use: the run is cancelled, or another worker's."""
+        self.abort.abort()
 
 
 @dataclass
 class RunControl:
-    """Says before each step, and before each request, whether to go on (scenarios.engine.Control)."""
+    """Says before each step, and before each request, whether to go on (scenarios.engine_terms.Control)."""
 
     held: Held
     stopping: threading.Event
+    deadline_at: float
+    now_at_claim: float
+    claimed_at: float  # by this machine's monotonic clock
 
-    def check(self) -> None:
+    def check(self, *, is_handling: bool = False) -> None:
         self.check_lease()
+        self.held.looked_at = time.monotonic()
         if self.held.cancelled:
             raise Cancelled
         if self.stopping.is_set():
             raise HandedOver
+        if not is_handling and self.now() > self.deadline_at:
+            raise Expired
 
     def check_lease(self) -> None:
         if self.held.lost or time.monotonic() > self.held.good_until:
@@ -67,11 +85,13 @@ class RunControl:
 
     def before_send(self) -> None:
         """The last look before the first byte leaves. The database connection goes back: the answer may take long."""
+        failpoint("before_send")
         self.check_lease()
         close_old_connections()
 
     def now(self) -> float:
-        return time.time()
+        """The database's clock, as it was at the claim and has gone on since."""
+        return self.now_at_claim + time.monotonic() - self.claimed_at
 
 
 @dataclass
@@ -85,10 +105,15 @@ class Runtime:
     stopping: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
     draining: threading.Lock = field(default_factory=threading.Lock)
+    place_is_free: threading.Event = field(default_factory=threading.Event)
+    served: int = 0  # the workspace that was served last
+    let_in_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.writer = Writer()
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="run")
+        self.hands = ThreadPoolExecutor(THREADS, thread_name_prefix="pass")
+        self.limits = Limits(settings.RUN_DEADLINE_S, settings.MAX_RUNNING)
         self.free = threading.Semaphore(THREADS)
         self.renewer = threading.Thread(target=self.renew_leases, name="leases", daemon=True)
         self.renewer.start()
@@ -113,7 +138,7 @@ class Runtime:
             claimed += len(runs)
             for run in runs:
                 self.pool.submit(self.execute, run)
-            if runs:
+            if self.let_in(connection, is_idle=not runs) or runs:
                 idle_since, last_look = time.monotonic(), False
                 if len(runs) == LARGEST_CLAIM:
                     self.hints.wake()  # a backlog: let a sibling help
@@ -136,20 +161,31 @@ class Runtime:
         runs: list[Claimed] = []
         good_until = time.monotonic() + LEASE_S
         try:
-            runs = leases.claim(connection, self.name, room)
+            runs = leases.claim(connection, self.name, room, limits=self.limits, after=self.served)
         finally:
             if room > len(runs):
                 self.free.release(room - len(runs))
+        failpoint("after_claim")
         for run in runs:
             self.held[run.id, run.fence] = Held(good_until, cancelled=run.cancelled)
+            self.served = run.workspace_id
         return runs
+
+    def let_in(self, connection: psycopg.Connection, *, is_idle: bool) -> int:
+        """Runs whose scenario has a limit enter as places get free: at once where one ended here, else soon."""
+        is_time = is_idle and time.monotonic() - self.let_in_at > LET_IN_EVERY_S
+        if not is_time and not self.place_is_free.is_set():
+            return 0
+        self.place_is_free.clear()
+        self.let_in_at = time.monotonic()
+        return leases.let_in(connection)
 
     def execute(self, run: Claimed) -> None:
         """The edge of a run: whatever happens in it, it gets one outcome, or another worker gets the run."""
         journal = RunJournal(run.id, run.fence, self.writer, run.steps)
         translation.activate(run.language or settings.LANGUAGE_CODE)
         try:
-            self.walk(run, journal)
+            self.settle(run, journal, self.walk(run, journal))
         except HandedOver:
             self.quietly(lambda: journal.hand_over(0 if self.stopping.is_set() else PUT_BACK_S))
         except LeaseLost:
@@ -160,17 +196,19 @@ class Runtime:
             self.quietly(lambda: journal.hand_over(PUT_BACK_S))
         except Exception:
             log.exception("run %s", run.id.hex)
-            self.quietly(lambda: journal.end(Ended("failed", UserError("internal").as_json())))
+            self.quietly(lambda: self.settle(run, journal, Ended("failed", UserError("internal").as_json())))
         finally:
             self.held.pop((run.id, run.fence), None)
             self.free.release()
             close_old_connections()
 
-    def walk(self, run: Claimed, journal: RunJournal) -> None:
+    def walk(self, run: Claimed, journal: RunJournal) -> Ended | Waits:
         plan = self.plans.get(run.version_id)
         if plan.replies or run.trigger == "manual":  # somebody may be waiting for what it says
             journal.replied = self.hints.replied
-        control = RunControl(self.held[run.id, run.fence], self.stopping)
+        held = self.held[run.id, run.fence]
+        claimed_at = held.good_until - LEASE_S
+        control = RunControl(held, self.stopping, run.deadline_at, run.now, claimed_at)
         performer = StepPerformer(
             plan=plan,
             workspace_id=run.workspace_id,
@@ -178,11 +216,45 @@ class Runtime:
             run_key=run.key.hex,
             timezone=plan.document.settings.timezone or run.timezone,
             before_send=control.before_send,
+            abort=held.abort,
+            depth=run.depth,
         )
         engine = Engine(
-            plan.document, journal, performer, control, names_of(run, plan.document), translate=translation.gettext
+            plan.document,
+            journal,
+            performer,
+            control,
+            names_of(run, plan.document),
+            calls=calling.RunCalls(run),
+            spawn=partial(self.spawn, run.language or settings.LANGUAGE_CODE),
+            translate=translation.gettext,
         )
-        journal.end(engine.run())
+        return engine.run()
+
+    def spawn(self, language: str, work: Callable[[], None]) -> "Future[None]":
+        """Another hand for a run's parallel passes."""
+
+        def hand() -> None:
+            translation.activate(language)
+            try:
+                work()
+            finally:
+                close_old_connections()
+
+        return self.hands.submit(hand)
+
+    def settle(self, run: Claimed, journal: RunJournal, outcome: Ended | Waits) -> None:
+        """Save how the run ended or what it waits for; then tell those whom it concerns."""
+        journal.end(outcome)
+        if isinstance(outcome, Waits):
+            if outcome.waits_for.startswith("run:"):
+                calling.wake_caller(run.id)  # the other run may have ended in the meantime
+            return
+        if run.is_limited:
+            self.place_is_free.set()
+            self.hints.wake()
+        if run.parent_id is not None and outcome.status != "needs_review":
+            calling.wake_caller(run.parent_id)
 
     def quietly(self, save: Callable[[], None]) -> None:
         try:
@@ -207,15 +279,20 @@ class Runtime:
             connection.close()
 
     def renew_once(self, connection: psycopg.Connection) -> None:
-        held = dict(self.held)
-        good_until = time.monotonic() + LEASE_S
+        now = time.monotonic()
+        # A run that hangs in a step is not renewed: the sweep will find it.
+        held = {owned: one for owned, one in self.held.copy().items() if now - one.looked_at < LONGEST_STEP_S}
+        good_until = now + LEASE_S
         ours = leases.renew(connection, held)
         for owned, one in held.items():
             if owned not in ours:
                 one.lost = True
+                one.end_requests()
                 continue
             one.good_until = good_until
-            one.cancelled = one.cancelled or ours[owned]
+            if ours[owned]:
+                one.cancelled = True
+                one.end_requests()
 
     def stop(self, timeout_s: float) -> None:
         """Claim nothing more, let the steps under way end, put the rest back; then close."""
@@ -224,5 +301,6 @@ class Runtime:
         while self.held and time.monotonic() < deadline:
             time.sleep(PAUSE_S)
         self.pool.shutdown(wait=False, cancel_futures=True)
+        self.hands.shutdown(wait=False, cancel_futures=True)
         self.closed.set()
         self.writer.stop()

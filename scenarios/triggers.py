@@ -21,7 +21,8 @@ from lib import safe_json, schedules
 from lib.errors import InvalidInput, Json
 from lib.ids import uuid7
 from scenarios import hints, signatures
-from scenarios.document import Document
+from scenarios.document import Document, parse
+from scenarios.engine import ENGINE
 from scenarios.leases import Claimed
 from scenarios.models import Hook, Run, Scenario, Schedule, Version
 
@@ -147,9 +148,11 @@ def start(
     the run: its journal is looked at from the first claim on.
     """
     run_id = uuid7()
+    scenario = version.scenario
+    limit = Scenario.objects.values_list("max_concurrent", flat=True).get(pk=scenario.pk)
     run = Run.objects.create(
         id=run_id,
-        workspace_id=version.scenario.workspace_id,
+        workspace_id=scenario.workspace_id,
         scenario_id=version.scenario_id,
         version=version,
         trigger=replay.trigger if replay else trigger,
@@ -159,9 +162,19 @@ def start(
         replay_of=replay.id if replay else None,
         fence=1 if begun else 0,
         started_by=user,
+        engine=least_engine(parse(version.document)),
+        is_limited=limit > 0,
+        **({"wake_at": None} if limit > 0 else {}),
     )
     transaction.on_commit(hints.shared().wake)
     return run
+
+
+def least_engine(document: Document) -> int:
+    """The least engine that can execute it: workers of an older release leave its runs to newer ones."""
+    steps = [step for _, step in document.walk()]
+    is_plain = not document.on_error and not any(step.action.startswith("flow.") for step in steps)
+    return 1 if is_plain and not any(step.retry and step.retry.on for step in steps) else ENGINE
 
 
 def names_of(run: Claimed, document: Document) -> dict[str, Json]:

@@ -1,13 +1,28 @@
 """The engine over a journal in memory: what is executed again after a crash, and what is not."""
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from lib.errors import Json, UserError
 from scenarios.document import Document, Retry, Settings, Step, Trigger
-from scenarios.engine import Attempt, Cancelled, Ended, Engine, Entry, HandedOver, Performed, Prepared, Waits
+from scenarios.engine import Engine
+from scenarios.engine_terms import (
+    Attempt,
+    Calls,
+    Cancelled,
+    Ended,
+    Entry,
+    HandedOver,
+    Performed,
+    Prepared,
+    Spawn,
+    Waits,
+)
+
+HOURS = itertools.count(3600, 3600)
 
 
 class Crash(Exception):
@@ -25,7 +40,16 @@ class MemoryJournal:
     def recall(self, path: str) -> Entry | None:
         return {**self.durable, **{entry.path: entry for entry in self.noted}}.get(path)
 
+    def last_position(self) -> int:
+        return max((entry.position for entry in self.durable.values()), default=0)
+
+    def values(self, paths: Iterable[str]) -> dict[str, Json]:
+        return {path: self.durable[path].result for path in paths}
+
     def note(self, entry: Entry, *, reply: Json = None) -> None:
+        earlier = self.recall(entry.path)
+        if earlier is not None and entry.inputs is None:
+            entry = replace(entry, inputs=earlier.inputs)
         self.noted.append(entry)
         self.replies += [reply] if reply is not None else []
 
@@ -60,17 +84,33 @@ class World:
         effect = self.effects.get(step.key, "pure")
         return Prepared(inputs if inputs is not None else {"made": len(self.calls)}, effect, False, perform)
 
+    def values(self, step: Step, names: Mapping[str, Json]) -> dict[str, Json]:
+        """Flow steps get their inputs as they stand; a function makes them of the names."""
+        self.calls.append((step.key, 0, False))
+        return {name: value(names) if callable(value) else value for name, value in step.inputs.items()}
+
+    def choose(self, step: Step, names: Mapping[str, Json]) -> int | None:
+        self.calls.append((step.key, 0, False))
+        for number, branch in enumerate(step.branches):
+            if branch.when is None or branch.when is True or (branch.when and names.get(branch.when)):
+                return number
+        return None
+
+    def reads(self, step: Step) -> frozenset[str]:
+        return frozenset({"s2", "s3", "s4", "s5"})
+
 
 class Control:
-    def __init__(self, *raises: Exception | None) -> None:
+    def __init__(self, *raises: Exception | None, now: float = 1000.0) -> None:
         self.raises = list(raises)
+        self.time = now
 
-    def check(self) -> None:
+    def check(self, *, is_handling: bool = False) -> None:
         if self.raises and (error := self.raises.pop(0)):
             raise error
 
     def now(self) -> float:
-        return 1000.0
+        return self.time
 
 
 def document(*steps: Step, on_unknown: str = "stop") -> Document:
@@ -78,10 +118,19 @@ def document(*steps: Step, on_unknown: str = "stop") -> Document:
 
 
 def run(
-    doc: Document, world: World, journal: MemoryJournal | None = None, control: Control | None = None
+    doc: Document,
+    world: World,
+    journal: MemoryJournal | None = None,
+    control: Control | None = None,
+    calls: Calls | None = None,
+    spawn: Spawn | None = None,
 ) -> Ended | Waits:
+    """One walk; each begins an hour after the one before, so that what waited is due."""
     journal = journal if journal is not None else MemoryJournal()
-    engine = Engine(doc, journal, world, control or Control(), {"trigger": {"body": 1}}, jitter=lambda: 1.0)
+    control = control or Control(now=next(HOURS))
+    engine = Engine(
+        doc, journal, world, control, {"trigger": {"body": 1}}, calls=calls, spawn=spawn, jitter=lambda: 1.0
+    )
     outcome = engine.run()
     journal.commit()
     return outcome

@@ -121,6 +121,7 @@ def test_a_waiting_run_comes_back_when_it_is_due(run: Run, connection: psycopg.C
     journal_of(claimed, writer).end(Waits(3600, "connection:1"))
     assert leases.claim(connection, "w", 1) == []
     Run.objects.filter(pk=run.pk).update(wake_at=run.created_at)
+    assert leases.rise(connection) == 1
     assert [one.fence for one in leases.claim(connection, "w", 1)] == [2]
 
 
@@ -267,7 +268,9 @@ def test_a_poisoned_schedule_does_not_make_up_for_its_pause(alice: User, connect
 def test_a_worker_that_could_not_renew_sends_nothing_more() -> None:
     held = Held(good_until=time.monotonic() - 1)
     with pytest.raises(LeaseLost):
-        RunControl(held, threading.Event()).before_send()
+        RunControl(
+            held, threading.Event(), deadline_at=2.0, now_at_claim=1.0, claimed_at=time.monotonic()
+        ).before_send()
 
 
 def test_deaths_count_against_a_run_only_while_it_gets_no_further(
