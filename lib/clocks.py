@@ -42,6 +42,9 @@ class Rule:
 
     def next(self, after: datetime, anchor: datetime) -> datetime | None:
         """The first slot later than `after`, in UTC; None if there is none."""
+        return self.chosen(after, anchor)
+
+    def chosen(self, after: datetime, anchor: datetime) -> datetime | None:
         slot = self.following(after, anchor)
         return self.on_allowed_day(slot, anchor) if self.days else slot
 
@@ -88,8 +91,20 @@ class Interval(Rule):
         return later(anchor.astimezone(UTC), self.every_s * max(1, passed + 1))
 
 
+class WallClock(Rule):
+    """Its slots are whole minutes and depend on no anchor, so thousands of schedules share an answer."""
+
+    def next(self, after: datetime, anchor: datetime) -> datetime | None:
+        return next_by_the_wall(self, after.astimezone(UTC).replace(microsecond=0))
+
+
+@lru_cache(65_536)
+def next_by_the_wall(rule: WallClock, after: datetime) -> datetime | None:
+    return rule.chosen(after, after)
+
+
 @dataclass(frozen=True)
-class Daily(Rule):
+class Daily(WallClock):
     at: tuple[time, ...] = ()  # in order
     weekdays: frozenset[int] = frozenset(range(1, 8))  # 1 = Monday
     kind: ClassVar[str] = "daily"
@@ -109,17 +124,16 @@ class Daily(Rule):
 
 
 @dataclass(frozen=True)
-class Cron(Rule):
+class Cron(WallClock):
     cron: str = "* * * * *"
     kind: ClassVar[str] = "cron"
 
     def following(self, after: datetime, anchor: datetime) -> datetime | None:
-        return next_cron(self.cron, self.timezone, after.astimezone(UTC).replace(microsecond=0))
+        return next_cron(self.cron, self.timezone, after)
 
 
-@lru_cache(65_536)
 def next_cron(expression: str, timezone: str, after: datetime) -> datetime | None:
-    """The first slot of a cron expression later than an instant. Thousands of schedules share an answer."""
+    """The first slot of a cron expression later than an instant."""
     zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
     try:
         for slot in CronSim(by_wall_clock(expression), after.astimezone(zone)):

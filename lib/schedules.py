@@ -7,11 +7,12 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
-from lib import workdays
+from lib import safe_json, workdays
 from lib.clocks import DAY_S, INSTANT, SOME_DAY, Cron, Daily, Interval
 from lib.clocks import Rule as Rule
 from lib.errors import InvalidInput, Json
@@ -130,6 +131,16 @@ def parse(inputs: Mapping[str, Json], default_timezone: str) -> Rule:
     if rule.days and rule.kind != "every_s" and rule.next(SOME_DAY, SOME_DAY) is None:
         raise InvalidInput({"days": [NEVER_ON_DAYS]})
     return rule
+
+
+def stored(rule: Json) -> Rule:
+    """A rule as the database has it, its zone filled in; read once for all that are alike. Raises as `parse`."""
+    return parse_text(safe_json.dumps(rule))
+
+
+@lru_cache(8_192)
+def parse_text(text: bytes) -> Rule:
+    return parse(safe_json.loads(text), "UTC")
 
 
 def read_timezone(value: Json, errors: dict[str, list[str]]) -> str:

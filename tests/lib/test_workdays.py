@@ -1,6 +1,7 @@
 """The working days of Russia against the decrees of its government, written here by hand."""
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +67,9 @@ def test_every_day_is_allowed_where_nothing_was_chosen():
     assert workdays.allows("", date(2027, 1, 1))
     assert not workdays.allows("working", date(2027, 1, 1))
     assert workdays.allows("holidays", date(2027, 1, 1))
+
+
+@pytest.mark.parametrize("page", ["format.md", "format.ru.md"])
+def test_the_documents_name_the_last_year_that_is_known(page):
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    assert str(workdays.DECREED_UNTIL) in text[text.index("\n`days` ") :].partition("\n\n")[0]

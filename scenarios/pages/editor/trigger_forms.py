@@ -193,7 +193,6 @@ class ScheduleForm(forms.Form):
     jitter = forms.TypedChoiceField(
         label=_("Random delay"),
         coerce=int,
-        empty_value=0,
         required=False,
         help_text=_("Each run starts up to this much later, so that not all start at once."),
     )
