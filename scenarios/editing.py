@@ -1,4 +1,7 @@
-"""Changes to scenarios: make, save the draft, add and change steps, publish, switch on and off, delete."""
+"""Changes to scenarios: make, save and change the draft, publish, switch on and off, delete.
+
+Changes of the steps themselves are functions from document to document: arranging.py.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,19 +17,15 @@ from accounts.roles import Role
 from actions import registry
 from actions.base import Action
 from connections.models import Connection
-from lib import expressions
 from lib.errors import InvalidInput, Json, UserError, describe
 from scenarios import signatures, triggers
 from scenarios.checking import Surroundings
 from scenarios.checking import problems as problems_of
 from scenarios.document import (
-    KEY,
     LONGEST_NAME,
-    RESERVED,
     Document,
     InvalidDocument,
     Problem,
-    Step,
     check_size,
     dump,
     parse,
@@ -91,13 +90,20 @@ def save(actor: Actor, scenario: Scenario, data: Json, *, revision: int | None, 
 def change(
     actor: Actor, scenario: Scenario, how: Callable[[Document], Document], *, revision: int | None = None
 ) -> Scenario:
-    """Change the draft by a function from document to document; its problems may stay, but it does not grow too large.
+    """Change the draft by a function from document to document; its problems may stay, but not those of its shape.
 
-    Raises InvalidDocument.
+    Raises UserError `invalid_document`: too many steps, too deep, too large.
     """
     actor.require(Role.EDITOR)
     document = how(parse(scenario.document))
-    check_size(dump(document))
+    data = dump(document)
+    check_size(data)
+    try:
+        parse(data)
+    except InvalidDocument as error:
+        worst = error.problems[0]
+        params = {name: value for name, value in worst.params.items() if name != "reason"}
+        raise UserError("invalid_document", str(worst.params["reason"]), params=params, path=worst.path) from None
     return store(scenario, document, revision=revision)
 
 
@@ -178,7 +184,9 @@ def publish(actor: Actor, scenario: Scenario) -> Version:
                 trigger_secrets=current.trigger_secrets,
                 published_by=actor.user,
             )
-            Scenario.objects.filter(pk=current.pk).update(published=version)
+            engine = triggers.least_engine(document)
+            limits = {"max_concurrent": document.settings.max_concurrent_runs, "engine": engine}
+            Scenario.objects.filter(pk=current.pk).update(published=version, **limits)
             current.published = version
             audit.record(actor, "scenario.publish", current.public_id, version=version.number)
         if current.status == "active":
@@ -204,10 +212,10 @@ def activate(actor: Actor, scenario: Scenario) -> Scenario:
         if current.published is None:
             raise UserError("not_published")
         if current.status != "active":
-            Scenario.objects.filter(pk=current.pk).update(status="active")
+            Scenario.objects.filter(pk=current.pk).update(status="active", paused_reason=None)
             triggers.set_clock(current, parse(current.published.document), now=datetime.now(UTC))
             audit.record(actor, "scenario.activate", current.public_id)
-    scenario.status = "active"
+    scenario.status, scenario.paused_reason = "active", None
     return scenario
 
 
@@ -233,85 +241,6 @@ def delete(actor: Actor, scenario: Scenario) -> None:
         )
         triggers.set_clock(scenario, None, now=now)
         audit.record(actor, "scenario.delete", scenario.public_id, name=scenario.name)
-
-
-def add_step(document: Document, step: Step, *, after: str | None) -> Document:
-    """Put a step behind another one; at the top where `after` names the trigger or nothing."""
-    if after in (None, "", document.trigger.key):
-        return replace(document, steps=(step, *document.steps))
-    return replace(document, steps=placed(document.steps, after, step))
-
-
-def placed(steps: tuple[Step, ...], after: str | None, new: Step) -> tuple[Step, ...]:
-    out: list[Step] = []
-    for step in steps:
-        inner = placed(step.on_error, after, new) if isinstance(step.on_error, tuple) else step.on_error
-        out.append(replace(step, on_error=inner))
-        if step.key == after:
-            out.append(new)
-    return tuple(out)
-
-
-def change_step(document: Document, key: str, **changes: Json) -> Document:
-    """Change what is named of one step. Raises UserError `no_such_step`."""
-    return replace(document, steps=mapped(checked(document, key).steps, key, lambda step: replace(step, **changes)))
-
-
-def remove_step(document: Document, key: str) -> Document:
-    """Raises UserError `no_such_step`."""
-    return replace(document, steps=mapped(checked(document, key).steps, key, lambda step: None))
-
-
-def rename_key(document: Document, old: str, new: str) -> Document:
-    """Give a step or the trigger another key and turn all references to it.
-
-    Raises UserError `no_such_step`, `invalid_document` for a key that cannot be, `expression_failed` where a text
-    binds the new name itself.
-    """
-    taken = {document.trigger.key, *(step.key for _, step in document.walk())}
-    if old != document.trigger.key:
-        checked(document, old)
-    if old == new:
-        return document
-    refusal = ""
-    if not KEY.fullmatch(new):
-        refusal = "bad_key"
-    elif new in RESERVED or new in document.variables:
-        refusal = "reserved_key"
-    elif new in taken:
-        refusal = "repeated_key"
-    if refusal:
-        raise UserError("invalid_document", refusal, params={"name": new})
-    trigger = replace(document.trigger, key=new) if old == document.trigger.key else document.trigger
-    return replace(document, trigger=trigger, steps=rekeyed(document.steps, old, new))
-
-
-def rekeyed(steps: tuple[Step, ...], old: str, new: str) -> tuple[Step, ...]:
-    return tuple(
-        replace(
-            step,
-            key=new if step.key == old else step.key,
-            inputs=expressions.rename(dict(step.inputs), old, new),
-            on_error=rekeyed(step.on_error, old, new) if isinstance(step.on_error, tuple) else step.on_error,
-        )
-        for step in steps
-    )
-
-
-def checked(document: Document, key: str) -> Document:
-    if document.step(key) is None:
-        there = ", ".join(step.key for _, step in document.walk())
-        raise UserError("no_such_step", params={"name": key, "there": there})
-    return document
-
-
-def mapped(steps: tuple[Step, ...], key: str, how: Callable[[Step], Step | None]) -> tuple[Step, ...]:
-    out: list[Step] = []
-    for step in steps:
-        inner = mapped(step.on_error, key, how) if isinstance(step.on_error, tuple) else step.on_error
-        kept = how(step) if step.key == key else replace(step, on_error=inner)
-        out.extend([kept] if kept is not None else [])
-    return tuple(out)
 
 
 def used_by(connection: Connection) -> list[dict[str, Json]]:

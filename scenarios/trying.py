@@ -1,4 +1,7 @@
-"""«Test step»: executes one step of a draft, on results that are given, remembered from earlier tests, or samples."""
+"""«Test step»: executes one step of a draft, on results that are given, remembered from earlier tests, or samples.
+
+A step that steers (router, loop, delay, …) is not executed: its test says what it would do (foreseeing.py).
+"""
 
 import time
 from collections.abc import Mapping
@@ -14,12 +17,12 @@ from actions import registry
 from lib import safe_json
 from lib.errors import InvalidInput, Json, UserError
 from lib.ids import uuid7
-from scenarios import masked, triggers
+from scenarios import foreseeing, masked, triggers
 from scenarios.document import Document, Step, parse
-from scenarios.engine import Attempt
+from scenarios.engine_terms import Attempt
 from scenarios.models import Scenario
 from scenarios.performing import StepPerformer
-from scenarios.plans import Plan, compiled
+from scenarios.plans import Plan, compiled, compiled_conditions
 
 LARGEST_SAMPLE = 200_000  # bytes of JSON
 
@@ -39,7 +42,7 @@ def try_step(
         there = ", ".join(step.key for _, step in document.walk())
         raise UserError("no_such_step", params={"name": key, "there": there})
     known = {**samples(scenario, document), **(results or {})}
-    with seats.seat() if send else nullcontext():
+    with seats.seat() if send and step.action not in foreseeing.STEERING else nullcontext():
         answer = attempt(scenario, document, step, known, send=send)
     if send and "result" in answer:
         keep_sample(scenario, key, answer["result"])
@@ -53,8 +56,11 @@ def attempt(
     answer: dict[str, Any] = {"status": "failed", "inputs": None, "request": None}
     try:
         performer = performer_of(scenario, document, step)
-        given = names(scenario, document, known)
+        given = names(scenario, document, known, at=step.key)
         inputs = answer["inputs"] = performer.resolve(step, given)
+        if foresee := foreseeing.STEERING.get(step.action):
+            around = foreseeing.Around(scenario.workspace_id, performer, known)
+            return answer | {"status": "succeeded", "result": foresee(around, step, given), "took_ms": took(started)}
         # What is prepared keeps no secrets in its inputs: the request is made of those worked out here.
         prepared = performer.prepare(step, given, inputs)
         action = registry.get(step.action).clean(inputs)
@@ -72,15 +78,23 @@ def attempt(
         answer["error"] = {**error.as_json(), "path": step.key}
         if isinstance(error, InvalidInput):
             answer["error"]["errors"] = error.errors
-    answer["took_ms"] = round((time.monotonic() - started) * 1000)
+    answer["took_ms"] = took(started)
     return answer
 
 
-def names(scenario: Scenario, document: Document, known: Mapping[str, Json]) -> dict[str, Json]:
-    """The names that a step's expressions see in a test."""
+def took(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+def names(scenario: Scenario, document: Document, known: Mapping[str, Json], *, at: str = "") -> dict[str, Json]:
+    """The names that a step's expressions see in a test; `at` a step inside a loop or a handler also theirs."""
     facts = {"id": "test", "key": "test", "started_at": "", "scenario": scenario.public_id}
     trigger = known.get(document.trigger.key)
-    return {**triggers.names(document, trigger, facts), **known}
+    found = {**triggers.names(document, trigger, facts), **known}
+    if not at:
+        return found
+    given = {name: known[name] for name in ("item", "index", "error") if name in known}
+    return {**foreseeing.with_inner_names(document, found, at), **given}
 
 
 def samples(scenario: Scenario, document: Document) -> dict[str, Json]:
@@ -93,7 +107,12 @@ def performer_of(scenario: Scenario, document: Document, step: Step) -> StepPerf
     # Each test is a run of its own to whoever sees it: a keyed step tested twice acts twice, as the person expects.
     run = uuid7().hex
     return StepPerformer(
-        plan=Plan(document, {step.key: compiled(step)}, replies=False),
+        plan=Plan(
+            document,
+            {step.key: compiled(step)},
+            replies=False,
+            conditions={step.key: compiled_conditions(step)},
+        ),
         workspace_id=scenario.workspace_id,
         run_id=run,
         run_key=run,

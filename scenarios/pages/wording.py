@@ -34,7 +34,8 @@ def trigger(document: Document) -> str:
         return schedule(inputs)
     if kind == "webhook":
         return _("Webhook")
-    return _("By hand") if kind == "manual" else kind
+    known = {"manual": _("By hand"), "scenario": _("Another scenario")}
+    return known.get(kind, kind)
 
 
 def schedule(inputs: Mapping[str, Json]) -> str:

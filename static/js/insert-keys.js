@@ -34,8 +34,9 @@ document.addEventListener('input', (event) => {
   if (!event.isTrusted || !event.target.matches('.pillbox__text, [data-insert]')) return;
   const { value, selectionStart: at } = event.target;
   const typed = value.slice(0, at);
-  // A slash opens only where a word would begin: addresses are full of them.
-  const eaten = event.data === '{' && typed.endsWith('{{') ? 2 : event.data === '/' && /(^|\s)\/$/.test(typed) ? 1 : 0;
+  // A slash opens only where a word would begin: addresses are full of them. In an expression it divides.
+  const isSlash = event.data === '/' && /(^|\s)\/$/.test(typed) && !('insertBare' in event.target.dataset);
+  const eaten = event.data === '{' && typed.endsWith('{{') ? 2 : isSlash ? 1 : 0;
   if (eaten) open(fieldOf(event.target), { input: event.target, at, eaten });
 });
 

@@ -37,7 +37,8 @@ function insert(option) {
   close({ restore: false });
   if (field.matches('pill-box')) { field.insert(option.dataset.expr, input && { input, at, eaten }); return; }
   const end = at ?? field.value.length;
-  field.setRangeText(`{{ ${option.dataset.expr} }}`, end - eaten, end, 'end');
+  const { expr } = option.dataset;
+  field.setRangeText('insertBare' in field.dataset ? expr : `{{ ${expr} }}`, end - eaten, end, 'end');
   field.focus();
   field.dispatchEvent(new Event('input', { bubbles: true }));
 }

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from lib.errors import UserError
-from scenarios import checking, editing, triggers
+from scenarios import arranging, checking, editing, triggers
 from scenarios.document import InvalidDocument, Step
 from scenarios.models import Scenario
 from tests.people import actor_of, signed_in
@@ -90,7 +90,7 @@ def test_a_draft_does_not_grow_too_large_step_by_step_in_the_editor(alice):
     scenario = editing.create(actor_of(alice), many_expressions(1999), draft=True)
     step = Step("s3", "data.set", inputs={"values": ["{{ s2 }}"] * 2})
     with pytest.raises(UserError, match="too_large"):
-        editing.change(actor_of(alice), scenario, lambda found: editing.add_step(found, step, after="s2"))
+        editing.change(actor_of(alice), scenario, lambda found: arranging.add_step(found, step, after="s2"))
     scenario.refresh_from_db()
     assert len(scenario.document["steps"]) == 1
 

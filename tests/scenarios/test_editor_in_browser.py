@@ -12,7 +12,7 @@ from django.utils import translation
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from scenarios import editing
+from scenarios import editing, trying
 from scenarios.models import Run, Scenario
 from tests.browser import Tabs
 from tests.people import actor_of, signed_in
@@ -184,3 +184,114 @@ def test_two_people_on_one_step_lose_nothing_silently(live: Live, anna: User, br
     expect(second.locator("#id_in-values_0_value")).to_have_value("second")  # what was typed stays
     assert Scenario.objects.get().document["steps"][0]["inputs"] == {"values": {"a": "first"}}
     browser.complaints.clear()  # the browser itself complains of the 409
+
+
+def test_a_router_a_loop_and_a_delay_are_built_by_clicking_and_run(
+    live: Live, anna: User, browser: Tabs, shop: Shop
+) -> None:
+    trigger = {"key": "s1", "type": "manual", "inputs": {}}
+    made = editing.create(actor_of(anna), {"name": "Заказы", "trigger": trigger, "steps": []}, draft=True)
+    goods = {"goods": [{"name": "чашка"}, {"name": "чайник"}]}
+    trying.keep_sample(made, "s1", {"body": goods})
+    page = open_as(anna, live, browser)
+    page.goto(f"{live.url}/scenarios/{made.public_id}/")
+
+    def add(after: str, action: str, key: str) -> None:
+        page.locator(f'.adder__btn[href$="?after={after}"]').click()
+        page.locator(f'#dialog [value="{action}"]').click()
+        expect(page.locator("#dialog")).to_be_hidden()
+        expect(page.locator(f'#step-{key}[aria-current="true"]')).to_be_visible()
+
+    # A router: the condition is an expression, with a value out of the list, judged on the sample at once.
+    add("s1", "flow.branch", "s2")
+    expect(page.locator("#lane-s2-0, #lane-s2-1")).to_have_count(2)
+    page.locator('[name="branch.0.name"]').fill("Есть товары")
+    page.locator("#id_branch_0_when").click()
+    page.keyboard.type("{{")
+    page.locator("#picker").get_by_role("option", name="goods").first.click()
+    page.keyboard.type(" | length > 1")
+    expect(page.locator("#id_branch_0_when")).to_have_value("s1.body.goods | length > 1")
+    expect(page.locator("#id_branch_0_after")).to_contain_text(word("yes, with the sample"))
+    expect(page.locator("#lane-s2-0 .lane__name")).to_have_text("Есть товары")
+    page.locator('[formaction$="/steps/s2/test/"]').click()
+    expect(page.locator("#test-output")).to_contain_text("Есть товары")
+
+    # In its first branch a loop, that finds its list by itself, with a request and a pause in each pass.
+    add("s2.branches[0].steps", "flow.for_each", "s3")
+    expect(page.locator("#id_in-items")).to_have_value("{{ s1.body.goods }}")
+    add("s3.steps", "http.request", "s4")
+    page.locator("#id_in-url_text").fill(shop.url)
+    page.locator('[name="in-fields.0.name"]').fill("order")
+    page.locator("#id_in-fields_0_value_text").click()
+    page.keyboard.type("{{")
+    page.keyboard.type("чашка")
+    page.keyboard.press("Enter")
+    expect(page.locator("#id_in-fields_after")).to_contain_text("чашка")
+    add("s4", "flow.delay", "s5")
+    page.locator("#id_delay_amount_text").fill("1")
+    page.locator('[name="delay.unit"]').select_option("1")
+    with translation.override("ru"):
+        second = translation.ngettext("{n} second", "{n} seconds", 1).format(n=1)
+    expect(page.locator("#step-s5")).to_contain_text(second)
+
+    # A folded branch stays folded when the track comes anew, but not over the step that is chosen.
+    page.locator("#lane-s2-1-fold > summary").click()
+    page.locator("#step-s2 .step__link").click()
+    expect(page.locator('#step-s2[aria-current="true"]')).to_be_visible()
+    expect(page.locator("#lane-s2-1-fold")).not_to_have_attribute("open", "")
+    page.locator("#lane-s2-0-fold > summary").click()
+    expect(page.locator("#step-s4")).to_be_hidden()
+    page.go_back()
+    expect(page.locator('#step-s5[aria-current="true"]')).to_be_visible()
+
+    # To another place and back, without dragging.
+    page.locator("#panel .panel__head [data-menu] summary").click()
+    page.locator('#panel .panel__head a[href$="/steps/s5/move/"]').click()
+    page.locator('#dialog [value="s2.branches[1].steps"]').click()
+    expect(page.locator("#lane-s2-1 #step-s5")).to_be_visible()
+    page.locator("#panel .panel__head [data-menu] summary").click()
+    page.locator('#panel .panel__head a[href$="/steps/s5/move/"]').click()
+    page.locator('#dialog [value="s4"]').click()
+    expect(page.locator("#lane-s3-body #step-s5")).to_be_visible()
+
+    page.get_by_role("button", name=word("Publish")).click()
+    expect(page.locator("#toasts .toast--ok")).to_be_visible()
+    page.get_by_role("link", name=word("Run once")).click()
+    page.locator('#dialog [name="body"]').fill(json.dumps(goods))
+    page.locator("#dialog .btn--primary").click()
+    page.wait_for_url("**/runs/*/")
+
+    def run_ended() -> bool:
+        return Run.objects.filter(status="succeeded").exists()
+
+    wait_until(run_ended, timeout_s=30)
+    assert shop.orders == [{"order": "чашка"}, {"order": "чайник"}]
+
+
+def test_a_deep_track_fits_a_phone(live: Live, anna: User, browser: Tabs) -> None:
+    inner: dict[str, Any] = {
+        "key": "s9",
+        "action": "data.set",
+        "name": "Самый внутренний " * 4,
+        "inputs": {"values": {}},
+    }
+    for number in range(8, 1, -1):
+        inner = (
+            {"key": f"s{number}", "action": "flow.for_each", "inputs": {"items": "[1]"}, "steps": [inner]}
+            if number % 2
+            else {
+                "key": f"s{number}",
+                "action": "flow.branch",
+                "inputs": {},
+                "branches": [{"name": "Очень длинное название ветки", "when": "{{ trigger.body }}", "steps": [inner]}],
+            }
+        )
+    trigger = {"key": "s1", "type": "manual", "inputs": {}}
+    made = editing.create(actor_of(anna), {"name": "x", "trigger": trigger, "steps": [inner]}, draft=True)
+    page = open_as(anna, live, browser, width=375)
+    for end in ("", "steps/s2/", "steps/s3/", "steps/s9/", "steps/s9/move/", "add/?after=s3.steps"):
+        page.goto(f"{live.url}/scenarios/{made.public_id}/{end}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375, end
+    page.goto(f"{live.url}/scenarios/{made.public_id}/")
+    expect(page.locator("#step-s4")).to_be_visible()
+    expect(page.locator("#step-s9")).to_be_hidden()

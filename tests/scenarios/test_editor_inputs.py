@@ -7,7 +7,7 @@ from django.http import QueryDict
 
 from actions import registry
 from lib.errors import UserError
-from scenarios import editing
+from scenarios import arranging
 from scenarios.document import dump, parse
 from scenarios.pages.editor import step_inputs
 
@@ -94,7 +94,7 @@ def document(**changes: Any) -> Any:
 
 
 def test_renaming_a_key_turns_the_references_and_nothing_else() -> None:
-    renamed = dump(editing.rename_key(document(), "s2", "order"))
+    renamed = dump(arranging.rename_key(document(), "s2", "order"))
     first, second = renamed["steps"]
     assert first["key"] == "order"
     assert first["inputs"] == {"values": {"a": "{{ s1.body.s2 }}"}}
@@ -103,7 +103,7 @@ def test_renaming_a_key_turns_the_references_and_nothing_else() -> None:
 
 
 def test_the_triggers_key_may_be_renamed_too() -> None:
-    renamed = dump(editing.rename_key(document(), "s1", "request"))
+    renamed = dump(arranging.rename_key(document(), "s1", "request"))
     assert renamed["trigger"]["key"] == "request"
     assert renamed["steps"][0]["inputs"] == {"values": {"a": "{{ request.body.s2 }}"}}
 
@@ -120,10 +120,10 @@ def test_the_triggers_key_may_be_renamed_too() -> None:
 )
 def test_a_key_that_cannot_be_is_refused(new: str, reason: str) -> None:
     with pytest.raises(UserError) as refused:
-        editing.rename_key(document(), "s2", new)
+        arranging.rename_key(document(), "s2", new)
     assert refused.value.reason == reason
 
 
 def test_a_step_that_is_not_there_has_no_key_to_rename() -> None:
     with pytest.raises(UserError, match="no_such_step"):
-        editing.rename_key(document(), "s9", "s10")
+        arranging.rename_key(document(), "s9", "s10")

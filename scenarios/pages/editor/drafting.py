@@ -5,7 +5,7 @@ A form sends the digest of what it was made from (`base`). Where that place has 
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,24 @@ from django.db import transaction
 
 from accounts.access import Actor
 from actions import registry
-from connections import access as connections_access
 from lib.errors import Json, UserError
-from scenarios import editing, trying
-from scenarios.document import Document, Step, Trigger, dump, dump_step, dump_trigger, next_key, parse
+from scenarios import arranging, editing, trying
+from scenarios.document import (
+    BRANCH,
+    FOR_EACH,
+    Branch,
+    Document,
+    Step,
+    Trigger,
+    dump,
+    dump_step,
+    dump_trigger,
+    next_key,
+    parse,
+)
 from scenarios.models import Scenario
-from scenarios.pages.editor import step_inputs
-from scenarios.pages.editor.forms import PolicyForm
+from scenarios.pages.editor import delays, likely, routing, step_inputs
+from scenarios.pages.editor.policy_form import PolicyForm
 from scenarios.pages.editor.trigger_forms import ScheduleForm, WebhookForm, first_inputs
 from scenarios.pages.editor.workbench import TRIGGER, action_of
 
@@ -64,12 +75,11 @@ def save_step(actor: Actor, scenario: Scenario, key: str, posted: "QueryDict") -
     """Raises UserError `stale_revision`, `no_such_step`."""
 
     def how(document: Document) -> Document:
-        step = editing.checked(document, key).step(key)
-        assert step is not None
+        step = arranging.step_of(document, key)
         changes = step_changes(step, posted)
         if replace(step, **changes) != step:
-            refuse_stale(posted, dump_step(step))
-        return editing.change_step(document, key, **changes)
+            refuse_stale(posted, own_part(step))
+        return arranging.change_step(document, key, **changes)
 
     change(actor, scenario, how)
 
@@ -78,7 +88,9 @@ def step_changes(step: Step, posted: "QueryDict") -> dict[str, Any]:
     action = action_of(step)
     changes: dict[str, Any] = {}
     if action is not None:
-        changes["inputs"] = step_inputs.read(action, posted, step.inputs)
+        changes["inputs"] = delays.read(posted, step_inputs.read(action, posted, step.inputs))
+    if step.action == BRANCH:
+        changes["branches"] = routing.read(posted, step.branches)
     if "title" in posted:
         title = posted.get("title", "").strip()[:200]
         changes["name"] = "" if action and title == str(action.title) else title
@@ -129,71 +141,97 @@ def choose_trigger(actor: Actor, scenario: Scenario, kind: str) -> None:
     was = parse(scenario.document).trigger
     change(actor, scenario, how)
     if was.type != kind:
-        drop_sample(scenario, was.key)
+        drop_samples(scenario, {was.key})
 
 
 def add_step(actor: Actor, scenario: Scenario, action_key: str, *, after: str) -> str:
-    """A new step behind another one, with the connection that it must mean; answers its key. Raises UnknownAction."""
+    """A new step where `after` means (arranging.place_after), with the connection that it must mean.
+
+    Answers its key. Raises UnknownAction and UserError `no_such_step`.
+    """
     action = registry.get(action_key)
-    connection = likely_connection(actor, scenario, action_key)
+    connection = likely.connection(actor, scenario, action_key)
+    branches = routing.first() if action_key == BRANCH else ()
     made: list[str] = []
 
     def how(document: Document) -> Document:
-        if after not in ("", document.trigger.key):
-            editing.checked(document, after)
         made[:] = [next_key(document)]
-        step = Step(key=made[0], action=action_key, connection=connection, inputs=step_inputs.first(action))
-        return editing.add_step(document, step, after=after)
+        inputs = step_inputs.first(action)
+        step = Step(key=made[0], action=action_key, connection=connection, inputs=inputs, branches=branches)
+        added = arranging.add_step(document, step, after=after)
+        items = likely.items(added, scenario.samples, step.key) if action_key == FOR_EACH else ""
+        return arranging.change_step(added, step.key, inputs={"items": items}) if items else added
 
     change(actor, scenario, how)
     return made[0]
-
-
-def likely_connection(actor: Actor, scenario: Scenario, action_key: str) -> str:
-    """The connection that steps of the same module use here already, or the only one that fits."""
-    if registry.get(action_key).connection != "required":
-        return ""
-    module = action_key.partition(".")[0]
-    document = parse(scenario.document)
-    used = [step.connection for _, step in document.walk() if step.action.partition(".")[0] == module]
-    if any(used):
-        return next(slug for slug in reversed(used) if slug)
-    slugs = list(connections_access.visible(actor).exclude(status="new").values_list("slug", flat=True)[:2])
-    return slugs[0] if len(slugs) == 1 else ""
 
 
 def copy_step(actor: Actor, scenario: Scenario, key: str) -> str:
-    """The same step once more, right behind it; answers the new key."""
+    """The same step once more, right behind it, with all inside; answers the new key."""
     made: list[str] = []
 
     def how(document: Document) -> Document:
-        step = editing.checked(document, key).step(key)
-        assert step is not None
-        made[:] = [next_key(document)]
-        handler = "stop" if isinstance(step.on_error, tuple) else step.on_error  # its keys would be taken
-        return editing.add_step(document, replace(step, key=made[0], on_error=handler), after=key)
+        document, copied = arranging.copy_step(document, key)
+        made[:] = [copied]
+        return document
 
     change(actor, scenario, how)
     return made[0]
 
 
+def move_step(actor: Actor, scenario: Scenario, key: str, *, after: str) -> None:
+    change(actor, scenario, lambda document: arranging.move_step(document, key, after=after))
+
+
+def shift_step(actor: Actor, scenario: Scenario, key: str, by: int) -> None:
+    change(actor, scenario, lambda document: arranging.shift_step(document, key, by))
+
+
 def remove_step(actor: Actor, scenario: Scenario, key: str) -> None:
-    change(actor, scenario, lambda document: editing.remove_step(document, key))
-    drop_sample(scenario, key)
+    """With all inside, and the samples of all."""
+    step = arranging.step_of(parse(scenario.document), key)
+    change(actor, scenario, lambda document: arranging.remove_step(document, key))
+    drop_samples(scenario, {one.key for one in arranging.walk((step,))})
+
+
+def remove_handler(actor: Actor, scenario: Scenario, key: str) -> None:
+    """The steps that a step has for errors go; the run then fails there."""
+    step = arranging.step_of(parse(scenario.document), key)
+    change(actor, scenario, lambda document: arranging.change_step(document, key, on_error="stop"))
+    handler = step.on_error if isinstance(step.on_error, tuple) else ()
+    drop_samples(scenario, {one.key for one in arranging.walk(handler)})
+
+
+def add_branch(actor: Actor, scenario: Scenario, key: str) -> None:
+    """One more with a condition, which is still to be written."""
+    change(actor, scenario, lambda document: arranging.add_branch(document, key, Branch(when="")))
+
+
+def shift_branch(actor: Actor, scenario: Scenario, key: str, number: int, by: int) -> None:
+    change(actor, scenario, lambda document: arranging.shift_branch(document, key, number, by))
+
+
+def remove_branch(actor: Actor, scenario: Scenario, key: str, number: int) -> None:
+    """With its steps and their samples."""
+    branches = arranging.step_of(parse(scenario.document), key).branches
+    change(actor, scenario, lambda document: arranging.remove_branch(document, key, number))
+    gone = branches[number].steps if number < len(branches) else ()
+    drop_samples(scenario, {one.key for one in arranging.walk(gone)})
 
 
 def rename_key(actor: Actor, scenario: Scenario, old: str, new: str) -> None:
-    """Raises UserError: see editing.rename_key."""
+    """Raises UserError: see arranging.rename_key."""
     with transaction.atomic():
-        change(actor, scenario, lambda document: editing.rename_key(document, old, new))
+        change(actor, scenario, lambda document: arranging.rename_key(document, old, new))
         if old in scenario.samples and old != new:
             trying.keep_sample(scenario, new, scenario.samples[old])
-            drop_sample(scenario, old)
+            drop_samples(scenario, {old})
 
 
-def drop_sample(scenario: Scenario, key: str) -> None:
-    samples = dict(Scenario.objects.values_list("samples", flat=True).get(pk=scenario.pk))
-    if samples.pop(key, None) is not None:
+def drop_samples(scenario: Scenario, keys: Collection[str]) -> None:
+    before = Scenario.objects.values_list("samples", flat=True).get(pk=scenario.pk)
+    samples = {key: value for key, value in before.items() if key not in keys}
+    if samples != before:
         Scenario.objects.filter(pk=scenario.pk).update(samples=samples)
     scenario.samples = samples
 
@@ -202,6 +240,11 @@ def refuse_stale(posted: "QueryDict", current: dict[str, Json]) -> None:
     base = posted.get("base", "")
     if base and base != digest(current):
         raise UserError("stale_revision")
+
+
+def own_part(step: Step) -> dict[str, Json]:
+    """The JSON of a step without the steps inside it: those have panels of their own."""
+    return dump_step(arranging.emptied(step))
 
 
 def digest(part: dict[str, Json]) -> str:

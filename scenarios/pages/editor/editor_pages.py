@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.access import Forbidden, actor
 from lib.errors import UserError
 from scenarios import access
-from scenarios.pages.editor import track
+from scenarios.pages.editor import pausing, track
 from scenarios.pages.editor.panels import FaultsPanel, StepPanel, TriggerPanel
 from scenarios.pages.editor.workbench import Workbench, words_of
 
@@ -90,6 +90,8 @@ def context_of(bench: Workbench, panel: Panel | None, *, is_open: bool = True) -
         "may_edit": bench.may_edit,
         "trigger_card": track.trigger_card(bench, current),
         "cards": track.cards(bench, current),
+        "failure": track.failure_lane(bench, current),
+        "paused": pausing.of_scenario(bench.scenario),
         "now": timezone.now(),
     }
 

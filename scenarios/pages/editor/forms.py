@@ -1,6 +1,5 @@
 """What people type in about a whole scenario: a new one, its name and settings, a run by hand, a document to import."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -11,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import zones
 from lib import safe_json
 from lib.errors import Json
-from scenarios.document import LONGEST_NAME, Document, Retry, Settings, Step
+from scenarios.document import LONGEST_NAME, Document, Settings
 from scenarios.pages.editor.step_inputs import Pair, as_text, parsed
 from scenarios.triggers import TRIGGERS
 
@@ -87,11 +86,16 @@ class SettingsForm(forms.Form):
         choices=[("stop", _("Stop the run and ask a person")), ("repeat", _("Send it again"))],
         help_text=_("The worker died in the middle of a step, and a repeat could act twice."),
     )
+    max_concurrent_runs = forms.IntegerField(
+        label=_("How many runs at a time"),
+        min_value=0,
+        max_value=1_000_000,
+        required=False,
+        help_text=_("0: no limit. 1: strictly in order, each run begins when the one before has ended."),
+    )
 
     def __init__(self, data: "QueryDict | None" = None, *, document: Document, workspace_zone: str) -> None:
-        super().__init__(
-            data, initial={"timezone": document.settings.timezone, "on_unknown": document.settings.on_unknown}
-        )
+        super().__init__(data, initial=vars(document.settings))
         as_workspace = gettext("As the workspace: {zone}").format(zone=workspace_zone)
         self.fields["timezone"].choices = [("", as_workspace), *with_current(document.settings.timezone)]  # type: ignore[attr-defined]
         self.before = document
@@ -108,8 +112,14 @@ class SettingsForm(forms.Form):
         return Settings(
             timezone=self.cleaned_data["timezone"],
             on_unknown=self.cleaned_data["on_unknown"],
-            max_concurrent_runs=self.before.settings.max_concurrent_runs,
+            max_concurrent_runs=self.limit(),
         )
+
+    def limit(self) -> int:
+        """A form that does not mention the limit leaves it as it is."""
+        if "max_concurrent_runs" not in self.data:
+            return self.before.settings.max_concurrent_runs
+        return self.cleaned_data["max_concurrent_runs"] or 0
 
     def variables(self) -> dict[str, Json]:
         """What looks like JSON (a number, true, a list) is JSON; the rest is text, and what was not touched stays."""
@@ -121,64 +131,6 @@ class SettingsForm(forms.Form):
             for row in self.rows
             if row.name
         }
-
-
-class PolicyForm(forms.Form):
-    """What a step does at an error: go on or not, and how often it is tried."""
-
-    on_error = forms.ChoiceField(
-        label=_("If the step fails"),
-        choices=[("stop", _("The run fails here")), ("continue", _("Go on with the next step"))],
-        widget=forms.RadioSelect,
-        required=False,
-    )
-    retries = forms.ChoiceField(
-        label=_("Repeats"),
-        choices=[("usual", _("As usual")), ("own", _("By a rule of its own"))],
-        widget=forms.RadioSelect,
-        help_text=_("As usual: a temporary failure is tried again up to five times where a repeat cannot act twice."),
-    )
-    attempts = forms.IntegerField(label=_("Attempts, the first one included"), min_value=1, max_value=100)
-    delay_s = forms.FloatField(label=_("Pause before the second, seconds"), min_value=0, max_value=86_400)
-    factor = forms.FloatField(label=_("Each next pause is longer by"), min_value=1, max_value=10)
-    max_delay_s = forms.FloatField(label=_("Longest pause, seconds"), min_value=0, max_value=86_400)
-
-    def __init__(self, data: "QueryDict | None" = None, *, step: Step) -> None:
-        retry = step.retry or Retry()
-        initial: Mapping[str, Any] = {
-            "on_error": step.on_error if isinstance(step.on_error, str) else "",
-            "retries": "own" if step.retry else "usual",
-            "attempts": retry.attempts,
-            "delay_s": f"{retry.delay_s:g}",
-            "factor": f"{retry.factor:g}",
-            "max_delay_s": f"{retry.max_delay_s:g}",
-        }
-        super().__init__(data, initial=dict(initial))
-        self.step = step
-        for name in ("attempts", "delay_s", "factor", "max_delay_s"):
-            self.fields[name].required = bool(data) and data.get("retries") == "own"  # type: ignore[union-attr]
-
-    @property
-    def has_handler(self) -> bool:
-        return not isinstance(self.step.on_error, str)
-
-    def changes(self) -> dict[str, Any]:
-        """What of the step changes; nothing where the form is wrong or was not posted."""
-        if not self.is_valid():
-            return {}
-        cleaned = self.cleaned_data
-        numbers = ("delay_s", "factor", "max_delay_s")
-        own = (
-            Retry(attempts=cleaned["attempts"], **{name: tidy(cleaned[name]) for name in numbers})
-            if (cleaned["retries"] == "own")
-            else None
-        )
-        on_error = {} if self.has_handler else {"on_error": cleaned["on_error"] or "stop"}
-        return {"retry": own, **on_error}
-
-
-def tidy(number: float) -> float:
-    return int(number) if number == int(number) else number
 
 
 def with_current(zone: str) -> list[tuple[str, str]]:

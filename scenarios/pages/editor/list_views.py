@@ -19,6 +19,7 @@ from scenarios import access, editing
 from scenarios.document import FORMAT, InvalidDocument, parse
 from scenarios.models import Scenario, Schedule
 from scenarios.pages import recent, wording
+from scenarios.pages.editor import pausing
 from scenarios.pages.editor.editor_pages import dialog, go, is_fragment, told
 from scenarios.pages.editor.forms import ImportForm, NewScenarioForm
 from scenarios.pages.editor.trigger_forms import first_inputs
@@ -70,6 +71,7 @@ def row_of(scenario: Scenario, runs: recent.Recent, next_at: Any) -> dict[str, A
         "icon": kind.icon if kind else "zap",
         "steps": len(list(document.walk())),
         "is_on": scenario.status == "active",
+        "paused": pausing.of_scenario(scenario),
         "has_changes": scenario.published is not None and not editing.is_same(scenario, scenario.published),
         "statuses": runs.statuses,
         "last_at": runs.last_at,

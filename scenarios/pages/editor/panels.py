@@ -1,28 +1,32 @@
 """What the panel beside the track shows: of a step, of the trigger, or why the draft cannot be published."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from actions.base import Action
 from actions.registry import Connector
 from connections.models import Connection
 from lib import safe_json
-from lib.errors import Json, describe
-from scenarios import access, triggers
-from scenarios.document import Step, dump_step, dump_trigger
-from scenarios.models import Delivery
+from lib.errors import Json
+from scenarios import access, arranging, triggers
+from scenarios.document import BRANCH, Step, dump_trigger
+from scenarios.flow import DELAY, SCENARIO
+from scenarios.foreseeing import STEERING
+from scenarios.models import Delivery, Scenario
 from scenarios.pages import wording
-from scenarios.pages.editor import picking, previews
-from scenarios.pages.editor.drafting import digest, trigger_form
-from scenarios.pages.editor.forms import PolicyForm
-from scenarios.pages.editor.previews import Entry, Note
+from scenarios.pages.editor import delays, outputs, picking, previews, routing, steering
+from scenarios.pages.editor.drafting import digest, own_part, trigger_form
+from scenarios.pages.editor.outputs import Output
+from scenarios.pages.editor.policy_form import PolicyForm
+from scenarios.pages.editor.previews import Entry, Look
 from scenarios.pages.editor.trigger_forms import ScheduleForm, WebhookForm
-from scenarios.pages.editor.workbench import TRIGGER, Fault, Workbench, action_of, connector_of, title_of
+from scenarios.pages.editor.workbench import TRIGGER, Fault, Workbench, action_of, connector_of, names_for, title_of
 from scenarios.triggers import TRIGGERS, TriggerType
 
 if TYPE_CHECKING:
@@ -30,23 +34,7 @@ if TYPE_CHECKING:
 
 DELIVERIES = 8
 SAMPLE_ROWS = 12
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a test of a step gave. `rows` is the first level of the result; an old one is known from an earlier test."""
-
-    is_ok: bool
-    title: str
-    result: Json = None
-    rows: list[tuple[str, Json]] = field(default_factory=list)
-    request: Mapping[str, Json] | None = None
-    error: Mapping[str, Json] | None = None
-    errors: Mapping[str, list[str]] = field(default_factory=dict)
-    took_ms: int | None = None
-    is_old: bool = False
-    fix_url: str = ""
-    note: Note | None = None
+IN_BRANCH = re.compile(r"branches\[([0-9]+)\]")
 
 
 @dataclass(frozen=True)
@@ -82,7 +70,49 @@ class StepPanel:
 
     @property
     def base(self) -> str:
-        return digest(dump_step(self.step))
+        return digest(own_part(self.step))
+
+    @property
+    def fields_template(self) -> str:
+        """What the panel asks for: by the declaration, but for two steps that have controls of their own."""
+        own = {BRANCH: "scenarios/panels/router.html", DELAY: "scenarios/panels/delay.html"}
+        return own.get(self.step.action, "scenarios/panels/fields.html")
+
+    @property
+    def is_steering(self) -> bool:
+        """Whether its test only foresees."""
+        return self.step.action in STEERING
+
+    @cached_property
+    def branches(self) -> list[routing.Shown]:
+        look = Look(self.bench, self.step, names_for(self.bench, self.step), self.bench.faults_at(self.step.key))
+        return routing.shown(look) if self.step.action == BRANCH else []
+
+    @property
+    def delay(self) -> delays.Shown:
+        return delays.shown(self.step)
+
+    @property
+    def entry(self) -> dict[str, Entry]:
+        return {entry.shown.field.name: entry for entry in self.entries}
+
+    @property
+    def called(self) -> Scenario | None:
+        """The scenario that the step calls."""
+        wanted = self.step.inputs.get("scenario") if self.step.action == SCENARIO else None
+        return self.bench.scenarios.get(wanted) if isinstance(wanted, str) else None
+
+    @cached_property
+    def at(self) -> arranging.Place:
+        return arranging.place_of(self.bench.document, self.step.key)
+
+    @property
+    def is_first(self) -> bool:
+        return self.at.position == 0
+
+    @property
+    def is_last(self) -> bool:
+        return self.at.position == len(self.bench.homes[self.at.home]) - 1
 
     @property
     def usual(self) -> list[Entry]:
@@ -125,7 +155,7 @@ class StepPanel:
     def other_faults(self) -> list[Fault]:
         """What belongs to no field: an unknown action, an input that the action does not have."""
         action = self.action
-        known = tuple(f"inputs.{name}" for name in action.fields) if action else ()
+        known = ("branches[", *(f"inputs.{name}" for name in action.fields)) if action else ()
         return [
             fault
             for fault in self.bench.faults_at(self.step.key)
@@ -241,8 +271,11 @@ class FaultsPanel:
         step = self.bench.step(fault.place)
         action = action_of(step) if step else None
         labels = {name: str(one.label) for name, one in action.fields.items()} if action else {}
+        if step and (found := IN_BRANCH.match(fault.inside)):
+            number = int(found[1])
+            return steering.name_of(step.branches[number], number)
         inside = fault.inside.removeprefix("inputs.")
-        return labelled(inside, labels) if fault.inside.startswith("inputs.") else ""
+        return outputs.labelled(inside, labels) if fault.inside.startswith("inputs.") else ""
 
     def title_of(self, place: str) -> str:
         if place == TRIGGER:
@@ -265,57 +298,12 @@ def of_step(
     found = previews.entries(bench, step, action.fields, strict=strict, posted=posted) if action else []
     policy = PolicyForm(posted, step=step) if posted is not None and "retries" in posted else PolicyForm(step=step)
     if output is None and bench.has_sample(step.key):
-        output = known(bench.samples[step.key])
+        output = outputs.known(bench.samples[step.key])
     return StepPanel(bench, step, found, policy, output, is_new, tab)
 
 
 def of_trigger(bench: Workbench, errors: Mapping[str, list[str]] | None = None) -> TriggerPanel:
     return TriggerPanel(bench, trigger_form(bench.scenario, bench.document), errors or {})
-
-
-def known(result: Json) -> Output:
-    return Output(True, _("Last result"), result=result, rows=rows_of(result), is_old=True)
-
-
-def tested(bench: Workbench, step: Step, answer: Mapping[str, Any]) -> Output:
-    """The answer of scenarios.trying.try_step, for people."""
-    request, took_ms = answer["request"], answer["took_ms"]
-    if "result" in answer:
-        result = answer["result"]
-        return Output(True, _("The step works"), result, rows_of(result), request, took_ms=took_ms)
-    stored = answer["error"]
-    labels = {name: str(one.label) for name, one in action.fields.items()} if (action := action_of(step)) else {}
-    errors = {labelled(path, labels): messages for path, messages in stored.get("errors", {}).items()}
-    told = describe(stored, _)
-    if field_name := labels.get(str(stored["params"].get("field", ""))):
-        told = {**told, "text": f"{field_name}: {told['text']}"} if not errors else told
-    connection = bench.connections.get(step.connection)
-    needs_connection = stored["code"] in ("reauthorization_needed", "insufficient_scope", "no_connection")
-    fix_url = reverse("connections:detail", args=[connection.public_id]) if connection and needs_connection else ""
-    note = previews.untested(bench, dict(step.inputs)) if stored["code"] == "expression_failed" else None
-    return Output(
-        False,
-        str(told["text"]),
-        request=request,
-        error=told,
-        errors=errors,
-        took_ms=took_ms,
-        fix_url=fix_url,
-        note=note,
-    )
-
-
-def labelled(path: str, labels: Mapping[str, str]) -> str:
-    name = path.partition(".")[0].partition("[")[0]
-    return labels.get(name, "") + path.removeprefix(name) if name in labels else path
-
-
-def rows_of(result: Json) -> list[tuple[str, Json]]:
-    """The first level of a result; of an HTTP answer, that of its body."""
-    inner = result.get("body") if isinstance(result, dict) and "status" in result else result
-    if isinstance(inner, dict) and inner:
-        return list(inner.items())
-    return list(result.items()) if isinstance(result, dict) else [(_("Value"), result)]
 
 
 def curl(method: str, url: str, body: Json) -> str:

@@ -4,7 +4,7 @@ Groups for `{% picker %}` (docs/ui.md), the nearest step first.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop, ngettext
 from lib import expressions
 from lib.errors import Json
 from lib.rfc3339 import problem as date_problem
+from scenarios import foreseeing
 from scenarios.document import Step
 from scenarios.pages import wording
 from scenarios.pages.editor.step_inputs import as_text
@@ -73,7 +74,45 @@ CALLED = {
 
 def groups(bench: Workbench, step: Step) -> list[dict[str, Any]]:
     found = [of_step(bench, one) for one in bench.before(step.key)]
-    return [*found, of_trigger(bench), *of_functions(), of_variables(bench, step)]
+    return [*of_inner(bench, step), *found, of_trigger(bench), *of_functions(), of_variables(bench, step)]
+
+
+def of_inner(bench: Workbench, step: Step) -> Iterator[dict[str, Any]]:
+    """On top: the current item of the loop around the step, and the error that it handles."""
+    names = bench.names_at(step.key)
+    if bench.is_handling(step.key):
+        yield {
+            "title": _("The error"),
+            "key": "error",
+            "number": "!",
+            "kind": "err",
+            "icon": "life-buoy",
+            "picks": list(picks(names.get("error", {}), "error")),
+        }
+    loop = bench.loop_around(step.key)
+    if loop is not None:
+        yield of_item(bench, loop, names)
+
+
+def of_item(bench: Workbench, loop: Step, names: Mapping[str, Json]) -> dict[str, Any]:
+    has_item = "item" in names
+    found = list(picks(names["item"], "item")) if has_item else []
+    index = pick(_("Number in the list, from 0"), "index", names.get("index", ""), depth=0)
+    count = len(foreseeing.items_of(loop, bench.names_at(loop.key)))
+    return {
+        "title": _("Current item"),
+        "key": "item",
+        "number": bench.numbers[loop.key],
+        "kind": "loop",
+        "icon": "repeat",
+        "note": _("1 of {n}").format(n=count) if has_item else "",
+        "picks": [pick(_("The whole item"), "item", names.get("item", ""), depth=0), *without_whole(found), index],
+        "test_url": "" if has_item else bench.url_of(loop.key),
+    }
+
+
+def without_whole(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in found if one["expression"] != "item"]
 
 
 def of_step(bench: Workbench, step: Step) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from actions.base import Action
 from actions.fields import Field, JsonField, NumberField
 from lib import expressions, safe_json
 from lib.errors import Json
+from scenarios.document import OPENINGS
 
 if TYPE_CHECKING:
     from django.http import QueryDict
@@ -22,8 +23,17 @@ if TYPE_CHECKING:
 ABSENT: Any = object()
 PREFIX = "in-"
 # How a field is drawn, by the widget that its declaration names; the rest are one line of text.
-DRAWN = {"textarea": "area", "datetime": "datetime", "select": "choice", "switch": "choice", "pairs": "pairs"}
+DRAWN = {
+    "textarea": "area",
+    "datetime": "datetime",
+    "select": "choice",
+    "switch": "choice",
+    "scenario": "choice",
+    "pairs": "pairs",
+    "condition": "condition",
+}
 MOST_ROWS = 200
+ONE_EXPRESSION = re.compile(r"\{\{(?P<inside>(?:(?!\}\}|\{\{).)*)\}\}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ BLANK = Pair("", "")
 
 @dataclass(frozen=True)
 class Shown:
-    """An input as the panel draws it. `drawn`: text, area, datetime, choice or pairs.
+    """An input as the panel draws it. `drawn`: text, area, datetime, choice, pairs or condition.
 
     `mode` chooses between panes where there are several: list or fx, rows or text, keep or clear or set.
     """
@@ -47,6 +57,7 @@ class Shown:
     value: str
     mode: str = ""
     rows: tuple[Pair, ...] = ()
+    given_choices: "list[tuple[str, StrOrPromise]] | None" = None  # where the declaration does not know them
 
     @property
     def name(self) -> str:
@@ -66,7 +77,7 @@ class Shown:
 
     @property
     def choices(self) -> "list[tuple[str, StrOrPromise]]":
-        return choices_of(self.field)
+        return choices_of(self.field) if self.given_choices is None else self.given_choices
 
     @property
     def is_area(self) -> bool:
@@ -98,14 +109,17 @@ class Shown:
         return as_text(self.field.example)
 
 
-def shown(field: Field[Any], value: Json) -> Shown:
+def shown(field: Field[Any], value: Json, given_choices: "list[tuple[str, StrOrPromise]] | None" = None) -> Shown:
     """`value` is ABSENT where the step does not have the input."""
     drawn = DRAWN.get(field.widget, "text")
     default = "" if field.required or field.default is None else as_text(field.default)
     text = default if value is ABSENT else as_text(value)
     if drawn == "choice":
-        known = value is ABSENT or text in [key for key, _label in choices_of(field)]
-        return Shown(field, drawn, text, "list" if known else "fx")
+        choices = choices_of(field) if given_choices is None else given_choices
+        known = value is ABSENT or not text or text in [key for key, _label in choices]
+        return Shown(field, drawn, text, "list" if known else "fx", given_choices=given_choices)
+    if drawn == "condition":
+        return Shown(field, drawn, condition_text(text))
     if drawn == "pairs":
         rows = value if isinstance(value, dict) else {}
         mode = "rows" if value is ABSENT or isinstance(value, dict) else "text"
@@ -147,6 +161,8 @@ def read_one(field: Field[Any], posted: "QueryDict", old: Json) -> Json:
     if drawn == "choice":
         source = f"{name}.fx" if mode == "fx" else name
         return typed(field, posted.get(source, ""), old) if source in posted else old
+    if drawn == "condition":
+        return read_condition(posted.get(name, "")) if name in posted else old
     if field.clearable and mode in ("keep", "clear"):
         return ABSENT if mode == "keep" else ""
     return typed(field, posted.get(name, ""), old) if name in posted else old
@@ -168,6 +184,28 @@ def typed(field: Field[Any], text: str, old: Json) -> Json:
     if isinstance(field, JsonField) and not expressions.has_expression(text):
         return parsed(text, text)
     return text
+
+
+def condition_text(when: Json) -> str:
+    """A condition as its field shows it: an expression without its braces."""
+    inside = inside_braces(when) if isinstance(when, str) else None
+    return as_text(when) if inside is None else inside
+
+
+def inside_braces(text: str) -> str | None:
+    """The expression of a text that is exactly one; None for any other text."""
+    found = ONE_EXPRESSION.fullmatch(text.strip())
+    return found["inside"].strip() if found else None
+
+
+def read_condition(text: str) -> Json:
+    """What was typed into a condition's field: `s2.status == 200` gets its braces, true and false are themselves."""
+    text = text.replace("\r\n", "\n").strip()
+    if not text:
+        return ABSENT
+    if text in ("true", "false"):
+        return text == "true"
+    return text if any(mark in text for mark in OPENINGS) else f"{{{{ {text} }}}}"
 
 
 def keeps_blank(field: Field[Any]) -> bool:

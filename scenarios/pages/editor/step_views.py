@@ -10,11 +10,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.decorators import needs
 from accounts.roles import Role
 from actions import registry
-from lib import expressions
 from lib.errors import UserError
-from scenarios import trying
+from scenarios import arranging, trying
 from scenarios.document import Step
-from scenarios.pages.editor import drafting, panels
+from scenarios.pages.editor import drafting, outputs, panels, places
 from scenarios.pages.editor.editor_pages import bench_of, dialog, go, is_fragment, opened, saved, tested, told
 from scenarios.pages.editor.editor_views import again
 from scenarios.pages.editor.forms import KeyForm
@@ -66,7 +65,7 @@ def test(request: HttpRequest, public_id: str, key: str) -> HttpResponse:
     answer = trying.try_step(bench.actor, bench.scenario, key)
     bench = again(bench)
     found = step_of(bench, key)
-    output = panels.tested(bench, found, answer)
+    output = outputs.tested(bench, found, answer)
     return tested(request, bench, panels.of_step(bench, found, strict=True, output=output))
 
 
@@ -74,21 +73,26 @@ def test(request: HttpRequest, public_id: str, key: str) -> HttpResponse:
 @needs(Role.EDITOR)
 @told
 def add(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Choose an action (GET), add its step behind `after` (POST) and open it."""
+    """Choose an action (GET), add its step where `after` means (POST) and open it."""
     bench = bench_of(request, public_id)
     if request.method != "POST":
         after = request.GET.get("after", "")
         context = {
             "scenario": bench.scenario,
             "after": after,
-            "heading": heading(bench, after),
-            "connectors": registry.connectors(),
+            "heading": places.heading(bench, after),
+            "connectors": in_order(registry.connectors()),
             "trigger_type": bench.document.trigger.type,
         }
         return dialog(request, "scenarios/finder.html", context)
     after = request.POST.get("after", "")
     key = drafting.add_step(bench.actor, bench.scenario, request.POST.get("action", ""), after=after)
     return arrived(request, again(bench), key)
+
+
+def in_order(connectors: list[registry.Connector]) -> list[registry.Connector]:
+    """Services first, what steers behind them."""
+    return sorted(connectors, key=lambda connector: connector.kind != "action")
 
 
 @require_POST
@@ -121,7 +125,13 @@ def delete(request: HttpRequest, public_id: str, key: str) -> HttpResponse:
         drafting.remove_step(bench.actor, bench.scenario, key)
         messages.success(request, _("“{step}” is removed from the draft.").format(step=title_of(found)))
         return redirect("scenarios:edit", public_id)
-    context = {"scenario": bench.scenario, "step": found, "title": title_of(found), "users": users_of(bench, key)}
+    context = {
+        "scenario": bench.scenario,
+        "step": found,
+        "title": title_of(found),
+        "users": places.users_of(bench, found),
+        "count": len(arranging.inside(found)),
+    }
     return dialog(request, "scenarios/delete_step.html", context)
 
 
@@ -153,19 +163,3 @@ def step_of(bench: Workbench, key: str) -> Step:
     if found is None:
         raise Http404
     return found
-
-
-def heading(bench: Workbench, after: str) -> str:
-    found = bench.step(after)
-    if found is None:
-        return _("The first step")
-    return _("Step after “{number}. {title}”").format(number=bench.numbers[after], title=title_of(found))
-
-
-def users_of(bench: Workbench, key: str) -> list[str]:
-    """The titles of the steps that use the results of a step."""
-    return [
-        title_of(step)
-        for _path, step in bench.document.walk()
-        if expressions.rename(dict(step.inputs), key, f"{key}_") != dict(step.inputs)
-    ]

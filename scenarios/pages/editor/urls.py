@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from scenarios.pages.editor import editor_views, help_views, list_views, step_views, trigger_views
+from scenarios.pages.editor import arranging_views, editor_views, help_views, list_views, step_views, trigger_views
 from scenarios.pages.overview import example_views
 
 pages = [
@@ -32,6 +32,15 @@ pages = [
     path("<str:public_id>/steps/<str:key>/key/", step_views.rename_key, name="rename_key"),
     path("<str:public_id>/steps/<str:key>/copy/", step_views.copy, name="copy_step"),
     path("<str:public_id>/steps/<str:key>/delete/", step_views.delete, name="delete_step"),
+    path("<str:public_id>/steps/<str:key>/move/", arranging_views.move, name="move_step"),
+    path("<str:public_id>/steps/<str:key>/shift/", arranging_views.shift, name="shift_step"),
+    path("<str:public_id>/steps/<str:key>/branches/", arranging_views.branches, name="branches"),
+    path(
+        "<str:public_id>/steps/<str:key>/branches/<int:number>/delete/",
+        arranging_views.delete_branch,
+        name="delete_branch",
+    ),
+    path("<str:public_id>/steps/<str:key>/handler/delete/", arranging_views.delete_handler, name="delete_handler"),
 ]
 urlpatterns = [
     path("help/expressions/", help_views.expression_help, name="help"),

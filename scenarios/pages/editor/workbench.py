@@ -1,6 +1,6 @@
 """What the editor's pages know of one scenario, read once a request: its draft, its problems, its surroundings."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,7 +15,8 @@ from actions.base import Action
 from connections import access as connections_access
 from connections.models import Connection
 from lib.errors import InvalidInput, Json, UserError, describe
-from scenarios import api_shapes, editing, triggers, trying
+from scenarios import access, api_shapes, arranging, editing, triggers, trying
+from scenarios.arranging import Home
 from scenarios.checking import Surroundings
 from scenarios.checking import problems as problems_of
 from scenarios.document import Document, Problem, Step, parse
@@ -64,9 +65,15 @@ class Workbench:
         return trying.samples(self.scenario, self.document)
 
     @cached_property
-    def names(self) -> dict[str, Json]:
-        """What expressions see in a preview, but for `connection`."""
-        return trying.names(self.scenario, self.document, self.samples)
+    def scenarios(self) -> dict[str, Scenario]:
+        """The scenarios that a step may call, by id: those of the workspace."""
+        rows = access.scenarios(self.actor).select_related(None).only("public_id", "name", "published_id")
+        return {row.public_id: row for row in rows.order_by("name", "id")}
+
+    @cached_property
+    def homes(self) -> dict[Home, tuple[Step, ...]]:
+        """Every list of steps there is, by its place."""
+        return dict(arranging.homes(self.document))
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -105,8 +112,23 @@ class Workbench:
 
     def before(self, key: str) -> list[Step]:
         """The steps whose results a step sees, nearest first."""
-        found = list(before(self.document.steps, key) or ())
+        way = arranging.way_to(self.document, key)
+        found = [step for place in way for step in self.homes[place.home][: place.position]]
         return list(reversed(found))
+
+    def loop_around(self, key: str) -> Step | None:
+        """The innermost loop that a step stands in."""
+        way = arranging.way_to(self.document, key)
+        owners = [place.home.owner for place in way if place.home.owner and place.home.part == "steps"]
+        return self.step(owners[-1]) if owners else None
+
+    def is_handling(self, key: str) -> bool:
+        """Whether a step stands in the steps for an error."""
+        return any(place.home.part == "on_error.steps" for place in arranging.way_to(self.document, key))
+
+    def names_at(self, key: str) -> dict[str, Json]:
+        """What the expressions of a step see in a preview, but for `connection`."""
+        return trying.names(self.scenario, self.document, self.samples, at=key)
 
     def faults_at(self, place: str) -> list[Fault]:
         return [fault for fault in self.faults if fault.place == place]
@@ -135,20 +157,6 @@ class Workbench:
         return reverse("scenarios:settings", args=[self.scenario.public_id])
 
 
-def before(steps: tuple[Step, ...], key: str) -> Iterator[Step] | None:
-    """The steps on the path to a step; None where it is not among these."""
-    seen: list[Step] = []
-    for step in steps:
-        if step.key == key:
-            return iter(seen)
-        if isinstance(step.on_error, tuple):
-            inner = before(step.on_error, key)
-            if inner is not None:
-                return iter([*seen, *inner])
-        seen.append(step)
-    return None
-
-
 def action_of(step: Step) -> type[Action] | None:
     return editing.known_action(step.action)
 
@@ -168,8 +176,8 @@ def words_of(error: UserError) -> str:
     return f"{told['text']} {told['hint']}".strip()
 
 
-def names_with(bench: Workbench, slug: str) -> Mapping[str, Json]:
-    """The names of a preview for a step with a connection."""
-    connection = bench.connections.get(slug)
+def names_for(bench: Workbench, step: Step) -> Mapping[str, Json]:
+    """The names of a step's previews."""
+    connection = bench.connections.get(step.connection)
     described = {"name": connection.name, "account": connection.account} if connection else {}
-    return {**bench.names, "connection": described}
+    return {**bench.names_at(step.key), "connection": described}
