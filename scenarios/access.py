@@ -35,3 +35,12 @@ def run(actor: Actor, run_id: str) -> Run:
 
 def deliveries(actor: Actor) -> QuerySet[Delivery]:
     return Delivery.objects.filter(workspace=actor.workspace).select_related("scenario")
+
+
+def delivery(actor: Actor, delivery_id: str) -> Delivery:
+    """Raises Http404, for somebody else's too."""
+    key = run_id_of(delivery_id)
+    found = deliveries(actor).filter(pk=key).first() if key else None
+    if found is None:
+        raise Http404
+    return found

@@ -1,4 +1,4 @@
-"""The REST API of scenarios, runs and deliveries (docs/api.md): it translates, and calls what the cabinet calls."""
+"""The REST API of scenarios and modules (docs/api.md): it translates, and calls what the cabinet calls."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,6 @@ LONGEST_WAIT_S = 60.0
 UNSHOWN_OF_SCENARIO = ("scenario__document", "scenario__samples", "scenario__trigger_secrets")
 UNSHOWN = {  # columns that the lists do not show, and that may be large
     "scenarios": ("samples", "trigger_secrets", "published__document", "published__trigger_secrets"),
-    "deliveries": ("body", "headers", "query", *UNSHOWN_OF_SCENARIO),
 }
 JSON = OpenApiTypes.OBJECT
 
@@ -168,18 +167,6 @@ class ModulesApi(APIView):
         for connector in registry.connectors():
             found += [api_shapes.module(one, connector.key) for one in connector.actions]
         return Response({"results": found})
-
-
-class DeliveriesApi(APIView):
-    cursor_ordering = "-id"
-
-    @extend_schema(parameters=[OpenApiParameter("scenario", str)], responses=JSON)
-    def get(self, request: Request) -> Response:
-        """The webhook ledger, newest first."""
-        rows = access.deliveries(actor(request)).defer(*UNSHOWN["deliveries"])
-        if request.query_params.get("scenario"):
-            rows = rows.filter(scenario__public_id=request.query_params["scenario"])
-        return paged(self, request, rows, api_shapes.delivery)
 
 
 def paged(view: Any, request: Request, rows: Any, shape: Any) -> Response:

@@ -158,7 +158,7 @@ def step(row: StepRun) -> dict[str, Json]:
         "effect": row.effect,
         "inputs": masked.for_reading(row.inputs),
         "result": masked.for_reading(row.result),
-        "exchange": row.exchange,
+        "exchange": masked.for_reading(row.exchange) if payloads.is_cut(row.exchange) else row.exchange,
         "error": error(row.error),
         "started_at": moment(row.started_at),
         "finished_at": moment(row.finished_at),
@@ -196,21 +196,12 @@ def plan(found: Plan) -> dict[str, Json]:
     }
 
 
-def delivery(row: Delivery) -> dict[str, Json]:
-    return {
-        "id": row.id.hex,
-        "scenario": row.scenario.public_id,
-        "verdict": row.verdict,
-        "method": row.method,
-        "received_at": moment(row.received_at),
-        "content_type": row.content_type,
-        "size": row.size,
-        "run": row.run_id.hex if row.run_id else None,
-    }
-
-
 def error(stored: Json) -> Json:
-    return describe(masked.for_reading(stored), gettext) if stored else None
+    """{"code", "text", "hint", "params", "path"}; which button goes with a code, GET errors/ says."""
+    if not stored:
+        return None
+    told = describe(masked.for_reading(stored), gettext)
+    return {name: told[name] for name in ("code", "text", "hint", "params", "path")}
 
 
 def moment(at: datetime | None) -> str | None:

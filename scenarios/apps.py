@@ -16,7 +16,8 @@ AUDITED = {
     "run.resolve": _("Decided on a step whose outcome nobody knew"),
 }
 
-STATUSES = {"body_not_kept": 409, "run_goes_on": 409, "no_such_step": 404, "data_not_kept": 409}  # of the API's answers, by code
+# Of the API's answers, by code.
+STATUSES = {"body_not_kept": 409, "run_goes_on": 409, "no_such_step": 404, "data_not_kept": 409}
 
 
 class ScenariosConfig(AppConfig):

@@ -17,11 +17,12 @@ from django.utils.translation.trans_real import get_supported_language_variant, 
 
 from accounts.addresses import client_address
 from connections.masking import mask_headers
-from connections.ownhost import DEPTH
 from lib import safe_json
 from lib.errors import Json, fill
 from lib.errors import gettext_noop as _
 from scenarios import backlog, doors, hints, ledger, signatures, waiting
+from scenarios.deliveries import REPEATS
+from scenarios.depth import MOST_DEPTH, depth_of
 from scenarios.doors import DatabaseAway, Door
 from scenarios.ledger import Incoming, StoreUnavailable
 from scenarios.models import Run
@@ -36,8 +37,6 @@ REPLY_WITHIN_S = 25.0
 CHUNK = 65_536
 LONGEST_DEDUPE_KEY = 500
 NOTED_PER_S = 10  # refused deliveries of one verdict that a process writes down
-MOST_DEPTH = 5  # runs that start one another through their webhooks
-LONGEST_DEPTH = 4  # digits
 
 
 @dataclass(frozen=True)
@@ -226,20 +225,13 @@ def headers_of(environ: Environ) -> dict[str, str]:
     return found
 
 
-def depth_of(headers: Mapping[str, str]) -> int:
-    """How many runs stand above this delivery, as our own HTTP client says it; 0 for what is no such number."""
-    text = headers.get(DEPTH.lower(), "")
-    if not text.isascii() or not text.isdecimal():
-        return 0
-    return int(text) if len(text) <= LONGEST_DEPTH else MOST_DEPTH + 1
-
-
 def masked(headers: Mapping[str, str], door: Door) -> dict[str, str]:
     """What is kept of the headers: none of those that prove the sender."""
     shown = mask_headers(headers, frozenset(door.secrets.values()))
     for name in (str(door.signature.get("name") or ""), str(door.signature.get("header") or "")):
         if name.lower() in shown:
             shown[name.lower()] = "••••••"
+    shown.pop(REPEATS, None)  # ours to say
     return shown
 
 

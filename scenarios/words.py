@@ -140,6 +140,10 @@ register(
             _("This run does not wait for a decision."), _("Its page shows how it stands."), button="open_run"
         ),
         "not_published": Words(_("The scenario has not been published yet."), _("Publish it first."), button="publish"),
+        "body_not_kept": Words(
+            _("The body of this delivery is not kept."),
+            _("Ask the sender to send it again. Of refused deliveries no body is kept, and old ones are tidied away."),
+        ),
         "stale_revision": Words(
             _("Somebody has changed the scenario in the meantime."), _("Load it anew and repeat your change.")
         ),
