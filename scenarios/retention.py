@@ -15,6 +15,7 @@ import psycopg
 
 from lib.errors import UserError, Words, register
 from lib.errors import gettext_noop as _
+from lib.failpoints import failpoint
 from scenarios import partitions
 from scenarios.models import KeptLonger, Run, Tidied
 from scenarios.partitions import key_at, moment_of
@@ -158,6 +159,8 @@ def tidy(connection: psycopg.Connection) -> bool:
             if not _alone(connection):
                 return False
             did_something = _portion(connection)
+            failpoint("before_tidy_commit")
+        failpoint("after_tidy_commit")
         if not did_something:
             _drop_partitions(connection)
             return False
