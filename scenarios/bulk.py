@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Protocol
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -15,7 +16,6 @@ from lib.errors import Json, UserError
 from scenarios import access, retrying, running
 from scenarios.models import ENDED, Run
 from scenarios.retrying import STOPPED, Documents, Plan
-from scenarios.selecting import Selection
 
 MOST = 1000  # runs at a time
 MOST_PLANNED = 200  # whose steps a plan sums up
@@ -46,11 +46,24 @@ class BulkPlan:
     sums: Plan
 
 
+class Filter(Protocol):
+    """What narrows a list of runs: the API's selection, or the filters of the page."""
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """Those that it asks for; none where any will do."""
+
+    def narrowed(self, rows: QuerySet[Run]) -> QuerySet[Run]: ...
+
+    def facts(self) -> dict[str, Json]:
+        """For the audit."""
+
+
 @dataclass(frozen=True)
 class Chosen:
     """The runs that are meant: those that fit a filter, or those that are named."""
 
-    filter: Selection | None = None
+    filter: Filter | None = None
     ids: tuple[uuid.UUID, ...] = ()
 
     def rows(self, actor: Actor, default: Collection[str]) -> QuerySet[Run]:
@@ -139,6 +152,12 @@ def plan_many(actor: Actor, chosen: Chosen, *, from_failed: bool, version: str =
     return BulkPlan(len(able) - len(refused), left, skipped, len(plans), retrying.summed(plans))
 
 
+def cancel_count(actor: Actor, chosen: Chosen) -> int:
+    """How many runs `cancel_many` would cancel now."""
+    ids, _left = chosen.taken(actor, GOING)
+    return Run.objects.filter(pk__in=ids, status__in=GOING).count()
+
+
 def plans_of(runs: Iterable[Run], *, from_failed: bool, version: str) -> tuple[list[Plan], list[str]]:
     documents, plans, refused = Documents(), [], []
     for run in runs:
@@ -151,14 +170,4 @@ def plans_of(runs: Iterable[Run], *, from_failed: bool, version: str) -> tuple[l
 
 def told(chosen: Chosen) -> dict[str, Json]:
     """The choice for the audit."""
-    given = chosen.filter
-    if given is None:
-        return {"chosen": len(chosen.ids)}
-    facts: dict[str, Json] = {
-        "scenario": given.scenario,
-        "status": ",".join(given.statuses),
-        "since": given.since.isoformat() if given.since else "",
-        "until": given.until.isoformat() if given.until else "",
-        "error": given.error,
-    }
-    return {"filter": {name: value for name, value in facts.items() if value}}
+    return {"chosen": len(chosen.ids)} if chosen.filter is None else {"filter": chosen.filter.facts()}

@@ -99,7 +99,6 @@ def plan(run: Run, start_at: str | None = None, version: str = "same", *, docume
     """What a repeat would keep, and what it would do again. Raises as `retry` does; changes nothing."""
     chosen = version_of(run, version)
     check_ended(run)
-    retention.require_data(run)
     documents = documents or Documents()
     facts = facts_of(run)
     taken = taken_over(run, documents.of(chosen), documents.of(run.version), facts, start_at)
@@ -129,7 +128,6 @@ def retry_locked(
     run = rows.get(pk=run_id)
     chosen = version_of(run, version)
     check_ended(run)
-    retention.require_data(run)
     if once and Run.objects.filter(replay_of=run_id).exclude(status__in=["failed", "cancelled"]).exists():
         raise UserError("already_retried")
     taken = Takeover(None)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import QuerySet
 
+from lib.errors import Json
 from scenarios.models import Run
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,6 +34,17 @@ class Selection:
         if self.until is not None:
             rows = rows.filter(created_at__lt=self.until, id__lt=first_id(self.until, slack=SLACK))
         return rows.filter(error__code=self.error) if self.error else rows
+
+    def facts(self) -> dict[str, Json]:
+        """What narrows, as JSON."""
+        given = {
+            "scenario": self.scenario,
+            "status": ",".join(self.statuses),
+            "since": self.since.isoformat() if self.since else "",
+            "until": self.until.isoformat() if self.until else "",
+            "error": self.error,
+        }
+        return {name: value for name, value in given.items() if value}
 
 
 def first_id(moment: datetime, *, slack: timedelta = timedelta()) -> uuid.UUID:

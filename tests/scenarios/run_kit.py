@@ -53,7 +53,7 @@ def run_of(
         "created_at": at,
         "started_at": None if status == "queued" else at,
         "finished_at": end if status in ENDED else None,
-        "wake_at": None,
+        "wake_at": at if status == "queued" else None,
         **fields,
     }
     return Run.objects.create(

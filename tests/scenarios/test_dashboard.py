@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from connections.models import Connection
 from scenarios import editing
+from scenarios.models import Scenario
 from scenarios.pages.overview import dashboard_data
 from scenarios.pages.overview.dashboard import greeting
 from scenarios.pages.overview.dashboard_data import Dashboard, rounded_up
@@ -139,3 +140,13 @@ def test_the_axis_ends_at_a_round_number_that_three_divides(most: int, top: int)
 )
 def test_the_greeting_follows_the_clock(hour: int, words: str) -> None:
     assert greeting(hour, "Anna") == words
+
+
+def test_a_scenario_that_was_paused_for_its_own_good_says_why_and_what_to_do(alice: User, client_of: ClientOf) -> None:
+    scenario = scenario_of(alice, "Заявки")
+    reason = {"code": "loop_detected", "params": {}, "at": "2026-01-31T09:00:00Z"}
+    Scenario.objects.filter(pk=scenario.pk).update(status="paused", paused_reason=reason)
+    page = str(client_of(alice).get("/").content.decode())
+    assert "“Заявки” was paused" in page
+    assert "The scenario kept starting itself and was paused." in page
+    assert f'href="/scenarios/{scenario.public_id}/"' in page

@@ -11,6 +11,7 @@ from django.db.models import CharField, Count, F, Func, JSONField, OuterRef, Q, 
 from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Cast, Coalesce, Concat, TruncHour
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
@@ -18,12 +19,14 @@ from accounts.access import Actor
 from accounts.roles import Role
 from actions.base import Action
 from connections.models import Connection
+from lib.errors import describe
+from scenarios import masked
 from scenarios.document import Document, Trigger
 from scenarios.editing import known_action
 from scenarios.models import Run, Scenario
 from scenarios.pages import recent, wording
 from scenarios.pages.runs import run_listing, run_words
-from scenarios.pages.runs.run_filters import first_id
+from scenarios.selecting import first_id
 from scenarios.triggers import TRIGGERS
 
 WINDOW = timedelta(hours=24)
@@ -32,6 +35,7 @@ SCENARIOS_READ, SCENARIOS_SHOWN = 200, 8
 RUNS_READ, RUNS_SHOWN = 50, 7
 TROUBLES_READ = 500
 CONNECTIONS_SHOWN, NEXT_SHOWN, TILES = 5, 4, 3
+PAUSED_SHOWN = 5
 BROKEN = ("needs_reauthorization", "misconfigured")
 TROUBLED = Q(status="failed") | Q(status="needs_review")
 
@@ -116,6 +120,18 @@ class Failing:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Paused:
+    """A scenario that was paused for its own good: why, and what to do."""
+
+    id: str
+    name: str
+    code: str
+    text: str
+    hint: str
+    at: datetime | None
+
+
 class Dashboard:
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
@@ -154,6 +170,13 @@ class Dashboard:
             "id", "status", "error", "created_at", "scenario__public_id", "scenario__name"
         )
         return list(shown.order_by("-status", "-id")[:TROUBLES_READ])
+
+    @cached_property
+    def paused(self) -> list[Paused]:
+        """The scenarios that we paused ourselves, and why; the newest first."""
+        rows = [row for row in self.scenario_rows if row["paused_reason"]]
+        found = [paused_of(row["public_id"], row["name"], row["paused_reason"]) for row in rows]
+        return sorted(found, key=lambda one: one.at or self.now, reverse=True)[:PAUSED_SHOWN]
 
     @property
     def are_troubles_cut(self) -> bool:
@@ -273,7 +296,7 @@ class Dashboard:
         document = Coalesce("published__document", "document")
         rows = (
             Scenario.objects.filter(workspace=self.actor.workspace, deleted_at=None)
-            .annotate(is_on=Q(status="active"), shown=document)
+            .annotate(is_on=Q(status="active"), is_paused=Q(paused_reason__isnull=False), shown=document)
             .annotate(
                 trigger=KeyTransform("trigger", "shown"),
                 actions=Func(
@@ -283,8 +306,8 @@ class Dashboard:
                 next_at=F("schedule__next_at"),
             )
         )  # fmt: skip
-        names = ("pk", "public_id", "name", "status", "trigger", "actions", "next_at")
-        return list(rows.order_by("-is_on", "-updated_at").values(*names)[:SCENARIOS_READ])
+        names = ("pk", "public_id", "name", "status", "trigger", "actions", "next_at", "paused_reason")
+        return list(rows.order_by("-is_on", "-is_paused", "-updated_at").values(*names)[:SCENARIOS_READ])
 
     @property
     def active(self) -> int:
@@ -323,6 +346,13 @@ class Dashboard:
     @property
     def shows_first_steps(self) -> bool:
         return self.may_edit and not self.is_new and not self.first_steps["run"]
+
+
+def paused_of(public_id: str, name: str, reason: Mapping[str, Any]) -> Paused:
+    told = describe(masked.for_reading(reason), _)
+    at = reason.get("at")
+    moment = parse_datetime(at) if isinstance(at, str) else None
+    return Paused(public_id, name, told["code"], told["text"], told["hint"], moment)
 
 
 def item_of(row: Mapping[str, Any], lately: recent.Recent) -> Item:

@@ -15,7 +15,9 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from lib.errors import Json
 from scenarios.models import RUN_STATUSES, Run
+from scenarios.selecting import first_id
 from scenarios.triggers import run_id_of
 
 UNDER_WAY = "active"  # queued or running: what a person calls "under way"
@@ -24,6 +26,7 @@ STATUSES: dict[str, tuple[str, ...]] = {
     **{status: (status,) for status, _label in RUN_STATUSES},
 }
 PERIODS = {"1": _("24 hours"), "7": _("7 days"), "14": _("14 days"), "30": _("30 days"), "": _("All time")}
+CODE = re.compile(r"[a-z_]{1,64}")
 PART_OF_ID = re.compile(r"[0-9a-f]{6,32}")
 LONGEST_TAIL = 12  # digits of a UUID behind its last hyphen
 
@@ -36,10 +39,12 @@ class Filters:
     scenario: str = ""
     period: str = ""
     q: str = ""
+    error: str = ""  # an error's code
     since: str = ""
     until: str = ""
     before: str = ""
     after: str = ""
+    pick: str = ""  # rows are being chosen, to do something to many
 
     @classmethod
     def read(cls, query: Mapping[str, str]) -> "Filters":
@@ -49,6 +54,8 @@ class Filters:
             "period": given["period"] in PERIODS,
             "since": instant(given["since"]) is not None,
             "until": instant(given["until"]) is not None,
+            "error": CODE.fullmatch(given["error"]) is not None,
+            "pick": given["pick"] == "1",
             "before": run_id_of(given["before"]) is not None,
             "after": run_id_of(given["after"]) is not None,
         }
@@ -62,15 +69,24 @@ class Filters:
 
     @property
     def narrows(self) -> bool:
-        return replace(self, before="", after="") != Filters()
+        return replace(self, before="", after="", pick="") != Filters()
 
     @property
     def is_newest(self) -> bool:
         return not self.before and not self.after
 
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        return STATUSES[self.status] if self.status else ()
+
+    def facts(self) -> dict[str, Json]:
+        """What narrows, as JSON."""
+        beside = {"before", "after", "pick"}
+        return {name: value for name, value in asdict(self).items() if value and name not in beside}
+
     def narrowed(self, rows: QuerySet[Run]) -> QuerySet[Run]:
         if self.status:
-            rows = rows.filter(status__in=STATUSES[self.status])
+            rows = rows.filter(status__in=self.statuses)
         if self.scenario:
             rows = rows.filter(scenario__public_id=self.scenario)
         if self.period:
@@ -79,6 +95,8 @@ class Filters:
             rows = rows.filter(id__gte=first_id(since))
         if until := instant(self.until):
             rows = rows.filter(id__lt=first_id(until))
+        if self.error:
+            rows = rows.filter(error__code=self.error)
         return searched(rows, self.q) if self.q else rows
 
 
@@ -93,11 +111,6 @@ def searched(rows: QuerySet[Run], text: str) -> QuerySet[Run]:
         tail: Any = Right(Cast("id", TextField()), len(digits))
         rows, found = rows.annotate(tail=tail), found | Q(tail=digits)
     return rows.filter(found)
-
-
-def first_id(moment: datetime) -> uuid.UUID:
-    """No run that began at this moment or later has a smaller id: UUIDv7 begins with its milliseconds."""
-    return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
 def instant(text: str) -> datetime | None:

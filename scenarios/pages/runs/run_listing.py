@@ -14,10 +14,11 @@ from scenarios.document import parse
 from scenarios.models import Run, Scenario, StepRun, Version
 from scenarios.pages.runs import run_words
 from scenarios.pages.runs.run_filters import UNDER_WAY, Filters
-from scenarios.pages.runs.run_steps import Node, by_path, nodes_of
+from scenarios.pages.runs.run_steps import Node, Tree, by_path, tree_of
+from scenarios.paths import generic
 
 PAGE = 50
-RAIL_STEPS = 12  # as many as a mini rail shows
+MOST_COUNTED = 1000
 COUNTED = {"queued": UNDER_WAY, "running": UNDER_WAY, "waiting": "waiting", "needs_review": "needs_review"}
 SHOWN = (
     *("id", "workspace_id", "version_id", "trigger", "replay_of", "status", "fence", "error"),
@@ -48,6 +49,11 @@ class Row:
     @property
     def can_be_retried(self) -> bool:
         return self.run.status in {"failed", "cancelled"} and self.run.scenario.deleted_at is None
+
+    @property
+    def retry_from(self) -> str:
+        """The step that failed; also one for which nothing stands before it: then nothing is taken over."""
+        return str((self.run.error or {}).get("path") or "")
 
 
 @dataclass(frozen=True)
@@ -96,22 +102,25 @@ def page_of(actor: Actor, filters: Filters) -> Page:
 def rows_of(runs: Iterable[Run]) -> tuple[Row, ...]:
     """Two queries, however many runs."""
     all_runs = list(runs)
-    plans = nodes_by_version({run.version_id for run in all_runs})
-    statuses = statuses_of(all_runs)
-    return tuple(row_of(run, plans.get(run.version_id, ()), statuses.get(run.id, {})) for run in all_runs)
+    trees = trees_by_version({run.version_id for run in all_runs})
+    statuses = statuses_of(all_runs, trees.values())
+    return tuple(row_of(run, trees.get(run.version_id, Tree(())), statuses.get(run.id, {})) for run in all_runs)
 
 
-def row_of(run: Run, nodes: tuple[Node, ...], statuses: Mapping[str, str]) -> Row:
-    rail = tuple(statuses.get(node.path, "skipped") for node in nodes)
-    return Row(run, run_words.cause(run), run_words.standing(run, step_in_question(run, nodes, statuses)), rail)
+def row_of(run: Run, tree: Tree, statuses: Mapping[str, str]) -> Row:
+    rail = tuple(statuses.get(node.path, "skipped") for node in tree.nodes)
+    return Row(run, run_words.cause(run), run_words.standing(run, step_in_question(run, tree, statuses)), rail)
 
 
-def step_in_question(run: Run, nodes: tuple[Node, ...], statuses: Mapping[str, str]) -> str:
+def step_in_question(run: Run, tree: Tree, statuses: Mapping[str, str]) -> str:
     """The step that a run failed at, stops at or is at, in words."""
-    known = by_path(nodes)
-    path = (run.error or {}).get("path", "") if run.status != "running" else under_way(nodes, statuses)
-    node = known.get(path)
-    return run_words.numbered(node.number, node.title) if node else ""
+    path = (run.error or {}).get("path") or ""
+    if run.status == "running":
+        path = under_way(tree.nodes, statuses)
+    node = by_path(tree).get(generic(path)) if path else None
+    if node is None:
+        return ""
+    return ", ".join(filter(None, (run_words.numbered(node.number, node.title), run_words.in_pass(path))))
 
 
 def under_way(nodes: tuple[Node, ...], statuses: Mapping[str, str]) -> str:
@@ -121,19 +130,24 @@ def under_way(nodes: tuple[Node, ...], statuses: Mapping[str, str]) -> str:
     return begun or next((node.path for node in nodes if node.path not in statuses), "")
 
 
-def nodes_by_version(ids: Iterable[int]) -> dict[int, tuple[Node, ...]]:
+def trees_by_version(ids: Iterable[int]) -> dict[int, Tree]:
     documents = Version.objects.filter(pk__in=set(ids)).values_list("pk", "document")
-    return {pk: nodes_of(parse(document)) for pk, document in documents}
+    return {pk: tree_of(parse(document)) for pk, document in documents}
 
 
-def statuses_of(runs: list[Run]) -> dict[uuid.UUID, dict[str, str]]:
-    """Run → path → status, of the steps that a mini rail shows and of those that have not ended."""
-    wanted = Q(position__lte=RAIL_STEPS) | Q(status__in=["running", "waiting", "needs_review"])
-    steps = StepRun.objects.filter(wanted, run__in=[run.pk for run in runs]).order_by("position")
+def statuses_of(runs: list[Run], trees: Iterable[Tree]) -> dict[uuid.UUID, dict[str, str]]:
+    """Run → path → status, of the outermost steps: found by their paths, however many stand inside."""
+    paths = {node.path for tree in trees for node in tree.nodes}
+    steps = StepRun.objects.filter(run__in=[run.pk for run in runs], path__in=paths).order_by("position")
     found: dict[uuid.UUID, dict[str, str]] = {}
     for run_id, path, status in steps.values_list("run_id", "path", "status"):
         found.setdefault(run_id, {})[path] = status
     return found
+
+
+def matching(actor: Actor, filters: Filters) -> int:
+    """How many runs the filters find; no more than MOST_COUNTED + 1 are counted."""
+    return filters.narrowed(access.runs(actor)).order_by()[: MOST_COUNTED + 1].count()
 
 
 def counts(actor: Actor) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The page of one run: facts, error with its remedies, course, and the panel of the chosen step."""
 
 import hashlib
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,22 +18,24 @@ from accounts.access import Actor
 from accounts.roles import Role
 from connections.models import Connection
 from lib.errors import Json, describe
-from scenarios import access, masked
+from scenarios import access, masked, retention, standing
 from scenarios.document import Document, parse
 from scenarios.engine import DEFAULT_RETRY
 from scenarios.models import ENDED, Run, StepRun, Version, WorkerBeat
 from scenarios.pages import wording
 from scenarios.pages.runs import run_trace, run_words
+from scenarios.pages.runs.run_course import Course, focus_of
 from scenarios.pages.runs.run_panel import Panel
-from scenarios.pages.runs.run_steps import Node, by_path, nodes_of
-from scenarios.pages.runs.run_trace import Line
+from scenarios.pages.runs.run_steps import Node, Tree, by_path, tree_of
+from scenarios.pages.runs.run_trace import TRIGGER, Line, Lines, Trace, walk
+from scenarios.paths import generic
 from scenarios.triggers import run_id_of
 
 TAIL = 8  # of an id's 32 digits: the first ones are a time, and the same for hours
 BEAT_FRESH = timedelta(seconds=15)
-CONNECTION_CODES = frozenset(
-    {"reauthorization_needed", "no_connection", "insufficient_scope", "destination_not_allowed", "secrets_unreadable"}
-)
+PATH = re.compile(r"[a-z0-9_/!\[\]]{1,2000}", re.ASCII)
+ABOUT_CONNECTIONS = frozenset({"reconnect", "open_connection"})  # buttons under an error
+QUIET = frozenset({"filtered", "stopped"})  # ends that the scenario wished for
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class RunPage:
     def __init__(self, actor: Actor, run: Run, *, step: str = "", tab: str = "") -> None:
         self.actor = actor
         self.run = run
-        self.asked_step = step
+        self.asked_step = step if PATH.fullmatch(step) else ""
         self.asked_tab = tab
         self.may_act = actor.may(Role.EDITOR)
 
@@ -61,36 +64,53 @@ class RunPage:
         return parse(self.run.version.document)
 
     @cached_property
-    def nodes(self) -> tuple[Node, ...]:
-        return nodes_of(self.document)
+    def tree(self) -> Tree:
+        return tree_of(self.document)
 
     @cached_property
     def known(self) -> dict[str, Node]:
-        return by_path(self.nodes)
+        return by_path(self.tree)
 
     @cached_property
+    def course(self) -> Course:
+        return Course(self.run, self.tree, focus_of(self.run, self.asked_step))
+
+    @property
     def journal(self) -> dict[str, StepRun]:
-        return run_trace.journal_of(self.run)
+        return self.course.rows
 
     @cached_property
     def lines(self) -> list[Line]:
+        return self.trace.lines(self.trigger_title)
+
+    @cached_property
+    def handler(self) -> Lines | None:
+        return self.trace.handler()
+
+    @property
+    def trigger_title(self) -> str:
         trigger = self.document.trigger
         is_usual = self.run.trigger == trigger.type
-        title = (trigger.name or wording.trigger(self.document)) if is_usual else run_words.trigger(self.run)
-        lines = self.lines_with(title, current="")
-        return self.lines_with(title, current=self.chosen_of(lines))
+        return (trigger.name or wording.trigger(self.document)) if is_usual else run_words.trigger(self.run)
 
-    def lines_with(self, title: str, *, current: str) -> list[Line]:
-        return run_trace.lines_of(self.run, self.nodes, self.journal, trigger_title=title, current=current)
+    @cached_property
+    def trace(self) -> Trace:
+        return Trace(self.course, self.axis, self.chosen)
 
-    def chosen_of(self, lines: list[Line]) -> str:
-        paths = {one.path for line in lines for one in walk(line)}
-        return self.asked_step if self.asked_step in paths else run_trace.step_to_show(self.run, lines)
+    @cached_property
+    def chosen(self) -> str:
+        """The path of the step in the panel."""
+        if self.asked_step == TRIGGER or self.asked_step in {*self.course.in_sight, *self.journal}:
+            return self.asked_step
+        trace = Trace(self.course, self.axis)
+        handler = trace.handler()
+        return run_trace.step_to_show(self.run, [*trace.lines(""), *(handler.lines if handler else ())])
 
     @cached_property
     def panel(self) -> Panel:
-        line = next(one for top in self.lines for one in walk(top) if one.is_current)
-        return Panel(self.run, line, self.known.get(line.path), self.asked_tab)
+        shown = walk([*self.lines, *(self.handler.lines if self.handler else ())])
+        line = next((one for one in shown if one.is_current), None) or self.trace.stray(self.journal[self.chosen])
+        return Panel(self.run, line, self.known.get(generic(line.path)), self.asked_tab)
 
     @property
     def axis(self) -> run_trace.Axis:
@@ -119,21 +139,12 @@ class RunPage:
     def fingerprint(self) -> str:
         """Changes when the page would."""
         run = self.run
-        steps = [(row.path, row.status, row.attempt) for row in self.journal.values()]
-        facts = (run.status, run.fence, run.wake_at, run.cancel_requested_at, steps, self.nobody_works)
-        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+        facts = (run.status, run.fence, run.wake_at, run.waits_for, run.cancel_requested_at, self.nobody_works)
+        return hashlib.sha256(repr((facts, self.course.fingerprint)).encode()).hexdigest()[:16]
 
     @property
     def crumb(self) -> str:
         return f"…{self.tail}"
-
-    @property
-    def has_more(self) -> bool:
-        return len(self.journal) >= run_trace.MOST_STEPS
-
-    @property
-    def most(self) -> int:
-        return run_trace.MOST_STEPS
 
     @property
     def cause(self) -> str:
@@ -148,8 +159,22 @@ class RunPage:
         return _("Answer of the service: {status}").format(status=self.answer[0]) if self.answer else ""
 
     @cached_property
-    def is_held(self) -> bool:
-        return run_words.is_held(self.run)
+    def reason(self) -> str:
+        """What the run waits for, as one of standing.REASONS."""
+        return standing.reason(self.run)
+
+    @property
+    def waits_until(self) -> str:
+        return run_words.clock_of(self.run)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the run succeeded because its scenario said so: a filter, a stop."""
+        return self.run.status == "succeeded" and (self.run.error or {}).get("code") in QUIET
+
+    @property
+    def most_at_a_time(self) -> int:
+        return self.run.scenario.max_concurrent
 
     @cached_property
     def nobody_works(self) -> bool:
@@ -165,12 +190,19 @@ class RunPage:
 
     @cached_property
     def failed_node(self) -> Node | None:
-        return self.known.get((self.run.error or {}).get("path", ""))
+        return self.known.get(generic(self.failed_path))
+
+    @property
+    def failed_path(self) -> str:
+        return str((self.run.error or {}).get("path") or "")
 
     @property
     def failed_step(self) -> str:
         node = self.failed_node
-        return run_words.joined(run_words.numbered(node.number, node.title), "") if node else ""
+        if node is None:
+            return ""
+        words = (run_words.numbered(node.number, node.title), run_words.in_pass(self.failed_path))
+        return run_words.joined(", ".join(filter(None, words)), "")
 
     @cached_property
     def cause_of_doubt(self) -> dict[str, Json] | None:
@@ -181,13 +213,17 @@ class RunPage:
     @cached_property
     def answer(self) -> tuple[int, str] | None:
         """Status and body of what the other side answered to the step that failed."""
-        row = self.run.steps.filter(path=self.failed_node.path).only("exchange").first() if self.failed_node else None
-        response = (row.exchange or {}).get("response") if row else None
+        if self.failed_node is None:
+            return None
+        exchange = self.run.steps.filter(path=self.failed_path).values_list("exchange", flat=True).first()
+        response = (exchange or {}).get("response")
         return (response["status"], response["body"]) if response else None
 
     @property
     def attempts(self) -> str:
-        row = self.journal.get(self.failed_node.path) if self.failed_node else None
+        row = self.journal.get(self.failed_path)
+        if self.failed_node is not None and self.failed_node.step.action.startswith("flow."):
+            return ""
         retry = self.failed_node.step.retry if self.failed_node else None
         most = (retry or DEFAULT_RETRY).attempts
         return _("attempt {n} of {most}").format(n=row.attempt, most=most) if row else ""
@@ -204,13 +240,30 @@ class RunPage:
 
     @property
     def can_retry(self) -> bool:
-        return self.may_act and self.has_ended
+        return self.may_act and self.has_ended and self.has_data
+
+    @cached_property
+    def has_data(self) -> bool:
+        """Whether what the run took and gave is still kept."""
+        return not self.has_ended or retention.has_data(self.run)
 
     @property
     def retry_from(self) -> str:
         """The path from which a retry may go on: the step that failed, if anything stands before it."""
-        node = self.failed_node
-        return node.path if node and node.path in self.journal and self.run.status != "needs_review" else ""
+        if self.run.status == "needs_review" or self.failed_path not in self.journal:
+            return ""
+        return self.failed_path if len(self.journal) > 1 else ""
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether a repeat may go on from where the run came to, although no step failed."""
+        is_cut_off = self.run.status in {"failed", "cancelled"} and self.failed_path not in self.journal
+        return is_cut_off and any(row.status == "succeeded" for row in self.journal.values())
+
+    @property
+    def can_retry_panel(self) -> bool:
+        """Whether a repeat may begin with the step in the panel."""
+        return self.can_retry and not self.panel.is_trigger and self.panel.node is not None and bool(self.panel.row)
 
     @cached_property
     def current_version(self) -> Version | None:
@@ -227,17 +280,32 @@ class RunPage:
     @cached_property
     def remedies(self) -> list[Remedy]:
         found = []
-        connection = self.connection
-        if connection is not None:
-            label = _("Open the connection “{name}”").format(name=connection.name)
-            found.append(Remedy(label, reverse("connections:detail", args=[connection.public_id]), "plug-zap"))
+        if self.connection is not None:
+            label = _("Open the connection “{name}”").format(name=self.connection.name)
+            url = reverse("connections:detail", args=[self.connection.public_id])
+            found.append(Remedy(label, url, "plug-zap"))
+        called = run_id_of(str(self.params.get("run", ""))) if self.button == "open_run" else None
+        if called is not None:
+            found.append(Remedy(_("Open the run that was called"), url_of(called), "activity"))
         node = self.failed_node
-        if node is not None and self.scenario_is_there:
-            field = self.label_of(str((self.run.error or {}).get("params", {}).get("field", "")))
+        if self.button == "publish" and self.scenario_is_there:
+            url = reverse("scenarios:edit", args=[self.run.scenario.public_id])
+            found.append(Remedy(_("Publish"), url, "workflow"))
+        elif node is not None and self.scenario_is_there:
+            field = self.label_of(str(self.params.get("field", "")))
             label = _("Mend the field “{name}”").format(name=field) if field else _("Open the step in the editor")
             url = reverse("scenarios:step", args=[self.run.scenario.public_id, node.step.key])
             found.append(Remedy(label, url, "pencil"))
         return found
+
+    @property
+    def params(self) -> dict[str, Json]:
+        return (self.run.error or {}).get("params") or {}
+
+    @property
+    def button(self) -> str:
+        """What the error says that can be pressed (lib.errors.BUTTONS)."""
+        return str((self.error or {}).get("button", ""))
 
     def label_of(self, name: str) -> str:
         action = self.failed_node.action if self.failed_node else None
@@ -246,13 +314,43 @@ class RunPage:
 
     @cached_property
     def connection(self) -> Connection | None:
-        """The connection that an error is about."""
-        error = self.run.error or {}
-        if error.get("code") not in CONNECTION_CODES or self.failed_node is None:
+        """The connection that an error is about, or that a run waits for."""
+        kind, _colon, key = self.run.waits_for.partition(":")
+        mine = Connection.objects.filter(workspace=self.actor.workspace)
+        if kind in {"rate", "connection"} and key.isdecimal():
+            return mine.filter(pk=int(key)).first()
+        is_about = self.button in ABOUT_CONNECTIONS or self.reason in {standing.REAUTHORIZATION, standing.THROTTLED}
+        step = self.failed_node.step if self.failed_node else None
+        slug = (step.connection if step else "") or self.params.get("connection")
+        return mine.filter(slug=slug).first() if is_about and isinstance(slug, str) and slug else None
+
+    @cached_property
+    def parent(self) -> Run | None:
+        """The run whose step called this one."""
+        if self.run.parent_id is None:
             return None
-        return Connection.objects.filter(
-            workspace=self.actor.workspace, slug=self.failed_node.step.connection or error["params"].get("connection")
-        ).first()
+        return access.runs(self.actor).filter(pk=self.run.parent_id).only("id", "scenario__name", "status").first()
+
+    @property
+    def parent_url(self) -> str:
+        path = urlencode({"step": self.run.parent_path or ""})
+        return f"{url_of(self.parent.id)}?{path}" if self.parent else ""
+
+    @property
+    def waited_url(self) -> str:
+        """The page of the run that this one waits for."""
+        key = run_id_of(standing.child(self.run))
+        return url_of(key) if key else ""
+
+    @property
+    def alike_url(self) -> str:
+        """The list of this scenario's runs that failed as this one did."""
+        given = {
+            "status": "failed",
+            "scenario": self.run.scenario.public_id,
+            "error": self.error and self.error["code"],
+        }
+        return f"{reverse('runs:list')}?{urlencode(given)}"
 
     # Where to go from here
 
@@ -288,10 +386,6 @@ class RunPage:
 
 def url_of(run_id: uuid.UUID) -> str:
     return reverse("runs:detail", args=[run_id.hex])
-
-
-def walk(line: Line) -> list[Line]:
-    return [line, *(inner for one in line.inner for inner in walk(one))]
 
 
 def found(actor: Actor, run_id: str) -> Run:

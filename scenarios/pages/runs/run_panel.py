@@ -3,16 +3,20 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from lib import expressions, safe_json
 from lib.errors import Json, describe
-from scenarios import api_shapes, masked
+from scenarios import api_shapes, masked, payloads
 from scenarios.engine import DEFAULT_RETRY
-from scenarios.models import Delivery, Run, StepRun
+from scenarios.models import ENDED, Delivery, Run, StepRun
+from scenarios.pages.runs import run_words
 from scenarios.pages.runs.run_steps import Node
 from scenarios.pages.runs.run_trace import TRIGGER, Line
 
@@ -60,6 +64,29 @@ class Policy:
     is_own: bool
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """An attempt that another one followed. `is_interrupted`: its worker died during it."""
+
+    number: int
+    at: datetime | None
+    took_ms: int | None
+    text: str
+    status: str
+
+    @property
+    def is_interrupted(self) -> bool:
+        return self.status == "running"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A large value: its size in bytes, and its beginning."""
+
+    size: int
+    start: str
+
+
 class Panel:
     """A step's or the trigger's side of a run; reads its row when it is first asked for what is in it."""
 
@@ -75,7 +102,10 @@ class Panel:
     @property
     def is_pure(self) -> bool:
         """Whether the step never speaks to anybody: then it has no exchange and no attempts."""
-        return self.row is not None and self.row.effect == "pure" and self.row.exchange is None
+        if self.node is not None and self.node.step.action.startswith("flow."):
+            return True
+        is_calm = self.row is not None and not self.row.attempts and self.row.status != "waiting"
+        return is_calm and self.row is not None and self.row.effect == "pure" and self.row.exchange is None
 
     @property
     def best_tab(self) -> str:
@@ -130,31 +160,59 @@ class Panel:
 
     @property
     def request(self) -> Message | None:
-        sent = (self.row.exchange or {}).get("request") if self.row is not None else None
+        sent = self.exchange.get("request")
         return sent and Message(f"{sent['method']} {sent['url']}", sent["headers"], body_of(sent["body"]))
 
     @property
     def response(self) -> Message | None:
-        got = (self.row.exchange or {}).get("response") if self.row is not None else None
+        got = self.exchange.get("response")
         return got and Message(status_line(got["status"]), got["headers"], body_of(got["body"]))
 
     @property
     def exchange_ms(self) -> int | None:
-        return (self.row.exchange or {}).get("took_ms") if self.row is not None else None
+        return self.exchange.get("took_ms")
+
+    @property
+    def exchange(self) -> dict[str, Json]:
+        return (self.row.exchange or {}) if self.row is not None else {}
 
     @property
     def policy(self) -> Policy:
         retry = self.node.step.retry if self.node else None
         return Policy((retry or DEFAULT_RETRY).attempts, is_own=retry is not None)
 
+    @cached_property
+    def earlier(self) -> list[Earlier]:
+        """The attempts before the one that the row tells of, the first one first."""
+        return [earlier_of(one) for one in (self.row.attempts if self.row is not None else None) or []]
+
     @property
-    def earlier(self) -> int:
-        return self.row.attempt - 1 if self.row is not None else 0
+    def untold(self) -> int:
+        """How many earlier attempts there were of which nothing was kept."""
+        return max(0, self.row.attempt - 1 - len(self.earlier)) if self.row is not None else 0
 
     @property
     def next_at(self) -> Any:
-        is_next = self.row is not None and self.row.status == "waiting" and self.run.status == "waiting"
-        return self.run.wake_at if is_next else None
+        """When a waiting step goes on."""
+        if self.row is None or self.row.status != "waiting" or self.run.status in ENDED:
+            return None
+        return self.row.resume_at or self.run.wake_at
+
+    @property
+    def in_pass(self) -> str:
+        return run_words.in_pass(self.line.path)
+
+    @property
+    def cut(self) -> dict[str, Cut]:
+        """What stands apart because it is large: name of the tab → how large it is, and its beginning."""
+        if self.row is None:
+            return {}
+        values = {INPUT: self.row.inputs, RESULT: self.row.result, HTTP: self.row.exchange}
+        return {
+            tab: Cut(value["_cut"]["bytes"], masked.for_reading(value)["_cut"]["start"])
+            for tab, value in values.items()
+            if value is not None and payloads.is_cut(value)
+        }
 
     # The trigger
 
@@ -166,6 +224,17 @@ class Panel:
     def given(self) -> Json:
         """What the run's expressions saw of the trigger, secrets masked."""
         return api_shapes.input_of(self.run)
+
+
+def earlier_of(stored: Mapping[str, Json]) -> Earlier:
+    begun = stored.get("started_at")
+    return Earlier(
+        number=stored.get("attempt") or 1,
+        at=parse_datetime(begun) if isinstance(begun, str) else None,
+        took_ms=stored.get("took_ms"),
+        text=run_words.error_text(stored.get("error")),
+        status=str(stored.get("status", "")),
+    )
 
 
 def status_line(status: int) -> str:

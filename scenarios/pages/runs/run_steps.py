@@ -1,21 +1,37 @@
-"""The steps of a version as its runs' pages show them: numbered, titled, with the steps of their error handlers."""
+"""The steps of a version as its runs' pages show them: numbered, titled, nested as the scenario is."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from actions.base import Action
-from scenarios.document import Document, Step
+from scenarios.document import FOR_EACH, Document, Step
 from scenarios.editing import known_action
+
+BRANCH, LOOP, HANDLER = "branch", "loop", "handler"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Steps inside a step: a branch (with its number and name), the body of a loop, or an error handler."""
+
+    kind: str
+    nodes: tuple["Node", ...]
+    number: int = 0
+    name: str = ""
+
+    def prefix(self, path: str, pass_number: int = 0) -> str:
+        """What stands before the keys of its steps, in a run."""
+        return {BRANCH: f"{path}/", LOOP: f"{path}[{pass_number}]/", HANDLER: f"{path}!/"}[self.kind]
 
 
 @dataclass(frozen=True)
 class Node:
-    """A step at its path in a run (`s3`, `s3!/s9` in the handler of s3). `number` counts as the editor's track does."""
+    """A step, and its path without the numbers of passes: `s4[]/s5`. `number` counts as the editor's track does."""
 
     path: str
     step: Step
     number: int
-    inner: tuple["Node", ...] = ()
+    groups: tuple[Group, ...] = ()
 
     @property
     def action(self) -> type[Action] | None:
@@ -34,26 +50,44 @@ class Node:
         return self.action.icon if self.action else "circle-x"
 
 
-def nodes_of(document: Document) -> tuple[Node, ...]:
-    """The steps in the order of execution, nested as they are."""
+@dataclass(frozen=True)
+class Tree:
+    """All steps: those of the walk, and those of the handler of the whole run."""
+
+    nodes: tuple[Node, ...]
+    handler: tuple[Node, ...] = ()
+
+
+def tree_of(document: Document) -> Tree:
     numbers = {step.key: number for number, (_path, step) in enumerate(document.walk(), start=1)}
-    return placed(document.steps, "", numbers)
+    return Tree(placed(document.steps, "", numbers), placed(document.on_error, "!/", numbers))
 
 
 def placed(steps: tuple[Step, ...], prefix: str, numbers: dict[str, int]) -> tuple[Node, ...]:
-    found = []
-    for step in steps:
-        path = f"{prefix}{step.key}"
-        handler = step.on_error if isinstance(step.on_error, tuple) else ()
-        found.append(Node(path, step, numbers[step.key], placed(handler, f"{path}!/", numbers)))
+    return tuple(
+        Node(f"{prefix}{step.key}", step, numbers[step.key], groups_of(step, f"{prefix}{step.key}", numbers))
+        for step in steps
+    )
+
+
+def groups_of(step: Step, path: str, numbers: dict[str, int]) -> tuple[Group, ...]:
+    found = [
+        Group(BRANCH, placed(branch.steps, f"{path}/", numbers), number, branch.name)
+        for number, branch in enumerate(step.branches)
+    ]
+    if step.action == FOR_EACH:
+        found.append(Group(LOOP, placed(step.steps, f"{path}[]/", numbers)))
+    if isinstance(step.on_error, tuple):
+        found.append(Group(HANDLER, placed(step.on_error, f"{path}!/", numbers)))
     return tuple(found)
 
 
 def walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
     for node in nodes:
         yield node
-        yield from walk(node.inner)
+        for group in node.groups:
+            yield from walk(group.nodes)
 
 
-def by_path(nodes: tuple[Node, ...]) -> dict[str, Node]:
-    return {node.path: node for node in walk(nodes)}
+def by_path(tree: Tree) -> dict[str, Node]:
+    return {node.path: node for node in (*walk(tree.nodes), *walk(tree.handler))}

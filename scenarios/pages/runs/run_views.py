@@ -18,11 +18,13 @@ from scenarios.pages.editor.editor_pages import is_fragment
 from scenarios.pages.runs import run_listing
 from scenarios.pages.runs.run_filters import PERIODS, UNDER_WAY, Filters, instant
 from scenarios.pages.runs.run_page import RunPage, found, url_of
+from scenarios.pages.runs.run_question import RetryQuestion
 from scenarios.pages.runs.run_trace import TRIGGER
 
 STOP_POLLING = 286  # htmx: take this, and ask no more
 PARTS = {"input": "inputs", "result": "result", "exchange": "exchange"}
 OUTCOMES = ("done", "repeat", "failed")
+LONGEST_NUMBER = 9
 
 
 @require_GET
@@ -48,7 +50,13 @@ def listing(request: HttpRequest) -> HttpResponseBase:
         "without_window_url": filters.query(since="", until=""),
         "reset_url": reverse("runs:list"),
         "may_act": actor(request).may(Role.EDITOR),
+        "pick_url": filters.query(pick="1", before=filters.before, after=filters.after),
+        "unpick_url": filters.query(pick="", before=filters.before, after=filters.after),
+        "without_error_url": filters.query(error=""),
+        "most": run_listing.MOST_COUNTED,
     }
+    if filters.pick and context["may_act"]:
+        context["matching"] = run_listing.matching(actor(request), filters)
     if not wants_part:
         context |= {"scenarios": run_listing.scenario_choices(actor(request)), "periods": PERIODS.items()}
     response = render(request, "runs/_list.html" if wants_part else "runs/list.html", context)
@@ -80,7 +88,7 @@ def status_options(filters: Filters, numbers: dict[str, int]) -> list[dict[str, 
 def detail(request: HttpRequest, run_id: str) -> HttpResponseBase:
     """The run's page; for htmx what is inside it. `seen` is what the browser shows already."""
     run = found(actor(request), run_id)
-    page = RunPage(actor(request), run, step=request.GET.get("step", ""), tab=request.GET.get("tab", ""))
+    page = RunPage(actor(request), run, step=asked_step(request), tab=request.GET.get("tab", ""))
     seen = request.GET.get("seen", "")
     if seen == page.fingerprint and page.is_live:
         return HttpResponse(status=204)
@@ -89,6 +97,14 @@ def detail(request: HttpRequest, run_id: str) -> HttpResponseBase:
     if seen and not page.is_live:
         response.status_code = STOP_POLLING
     return response
+
+
+def asked_step(request: HttpRequest) -> str:
+    """The step of the address. `pass` asks for a pass of the loop `step` by its number, counted from 1."""
+    step, number = request.GET.get("step", ""), request.GET.get("pass", "")
+    if number.isdecimal() and len(number) < LONGEST_NUMBER and int(number) > 0:
+        return f"{step}[{int(number) - 1}]/{request.GET.get('first', '')}"
+    return step
 
 
 @require_GET
@@ -148,14 +164,22 @@ def cancel(request: HttpRequest, run_id: str) -> HttpResponseBase:
     return redirect(url_of(run.id))
 
 
-@require_POST
 @needs(Role.EDITOR)
 def retry(request: HttpRequest, run_id: str) -> HttpResponseBase:
-    """`from`: a step's path, or nothing for the whole run; `version`: same or current. Leads to the new run."""
+    """`from`: a step's path, or nothing for the whole run; `version`: same or current.
+
+    Says first what would be kept and what sent again; a POST repeats, and leads to the new run.
+    """
     run = found(actor(request), run_id)
-    version = "current" if request.POST.get("version") == "current" else "same"
+    given = request.POST if request.method == "POST" else request.GET
+    version = "current" if given.get("version") == "current" else "same"
+    start_at = given.get("from") or None
     try:
-        new = retrying.retry(actor(request), run, start_at=request.POST.get("from") or None, version=version)
+        if request.method != "POST":
+            question = RetryQuestion(run, retrying.plan(run, start_at, version), start_at or "", version)
+            template = "runs/_retry.html" if is_fragment(request) else "runs/retry.html"
+            return render(request, template, {"run": run, "url": url_of(run.id), "question": question})
+        new = retrying.retry(actor(request), run, start_at=start_at, version=version)
     except UserError as error:
         return refused(request, error, url_of(run.id))
     return redirect(url_of(new.id))
@@ -179,4 +203,6 @@ def resolve(request: HttpRequest, run_id: str) -> HttpResponseBase:
 def refused(request: HttpRequest, error: UserError, url: str) -> HttpResponseBase:
     told = describe(error.as_json(), _)
     messages.error(request, f"{told['text']} {told['hint']}".strip())
+    if is_fragment(request):  # asked from within a page: the whole of it is shown anew, with the refusal
+        return HttpResponse(status=204, headers={"HX-Redirect": url})
     return redirect(url)

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from scenarios.pages.runs import run_views
+from scenarios.pages.runs import many_views, run_views
 
 app_name = "runs"
 urlpatterns = [
     path("", run_views.listing, name="list"),
     path("start/", run_views.start, name="start"),
+    path("many/", many_views.many, name="many"),
     path("<str:run_id>/", run_views.detail, name="detail"),
     path("<str:run_id>/payload/<str:part>/", run_views.payload, name="payload"),
     path("<str:run_id>/delivery/", run_views.delivery, name="delivery"),
