@@ -21,8 +21,7 @@ def connect(**options: Any) -> psycopg.Connection:
         **{key: value for key, value in given["OPTIONS"].items() if key in LIBPQ},
         **options,
     }
-    # A process that is stopped in the middle of a transaction must not keep its rows from all others.
-    parameters["options"] = f"{parameters.get('options') or ''} -c idle_in_transaction_session_timeout=10s".strip()
+    parameters["options"] = " ".join([*filter(None, [parameters.get("options")]), *LET_GO])
     return psycopg.connect(
         **{key: value for key, value in parameters.items() if value not in ("", None)},
         autocommit=True,
@@ -32,6 +31,13 @@ def connect(**options: Any) -> psycopg.Connection:
 
 # A server that vanished without a word is noticed within seconds, not hours (libpq: connection parameters).
 WATCHED = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+# And the server must not keep the rows of a process that was stopped in the middle of a transaction, or cut off.
+LET_GO = (
+    "-c idle_in_transaction_session_timeout=10s",
+    "-c tcp_keepalives_idle=10",
+    "-c tcp_keepalives_interval=5",
+    "-c tcp_keepalives_count=3",
+)
 LIBPQ = frozenset(
     {
         *WATCHED,

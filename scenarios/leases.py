@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, fields
+from operator import itemgetter
 
 import psycopg
 
@@ -14,6 +15,7 @@ from scenarios.journal import LEASE_S, Owned
 
 MOST_STALLS = 3  # a run that took down its worker this often and once more is stopped
 DELIVERY_COLUMNS = 6  # the last ones of a claimed row
+SUSPECT_STALLS = 2  # of runs that stalled so often, a process takes one at a time: it may die with what is beside it
 MOST_WORKSPACES = 64  # that one claim looks at
 
 # Workspace after workspace, going on behind the one that was served last: a loose scan of the index run_due, one probe
@@ -36,18 +38,22 @@ WITH RECURSIVE turn(workspace_id, wrapped, number) AS (
     WHERE turn.number < %(workspaces)s AND (turn.number = 0 OR NOT following.wrapped
         OR following.workspace_id <= %(after)s)
 ), due AS (
-    SELECT run.id FROM turn CROSS JOIN LATERAL (
-        SELECT id FROM scenarios_run
-        WHERE workspace_id = turn.workspace_id AND status = 'queued' AND wake_at <= clock_timestamp()
-            AND engine <= %(engine)s
-        ORDER BY wake_at LIMIT LEAST(
-            (SELECT ceil(%(room)s::float8 / greatest(count(*), 1))::int8 FROM turn WHERE number > 0),
-            CASE WHEN %(most_running)s > 0 THEN greatest(0, %(most_running)s - (
-                SELECT count(*) FROM scenarios_run busy
-                WHERE busy.workspace_id = turn.workspace_id AND busy.status = 'running'
-            )) END
-        ) FOR UPDATE SKIP LOCKED
-    ) run WHERE turn.number > 0 ORDER BY turn.number LIMIT %(room)s
+    SELECT id FROM (
+        SELECT run.*, turn.number,
+            row_number() OVER (PARTITION BY run.stalls >= %(suspect)s ORDER BY turn.number) AS nth
+        FROM turn CROSS JOIN LATERAL (
+            SELECT id, stalls FROM scenarios_run
+            WHERE workspace_id = turn.workspace_id AND status = 'queued' AND wake_at <= statement_timestamp()
+                AND engine <= %(engine)s AND (stalls < %(suspect)s OR %(may_suspect)s)
+            ORDER BY wake_at LIMIT LEAST(
+                (SELECT ceil(%(room)s::float8 / greatest(count(*), 1))::int8 FROM turn WHERE number > 0),
+                CASE WHEN %(most_running)s > 0 THEN greatest(0, %(most_running)s - (
+                    SELECT count(*) FROM scenarios_run busy
+                    WHERE busy.workspace_id = turn.workspace_id AND busy.status = 'running'
+                )) END
+            ) FOR UPDATE SKIP LOCKED
+        ) run WHERE turn.number > 0
+    ) found WHERE stalls < %(suspect)s OR nth = 1 ORDER BY number LIMIT %(room)s
 ), claimed AS (
     UPDATE scenarios_run run SET
         status = 'running', owner = %(owner)s, fence = run.fence + 1,
@@ -59,8 +65,8 @@ WITH RECURSIVE turn(workspace_id, wrapped, number) AS (
 )
 SELECT claimed.id, claimed.fence, claimed.workspace_id, claimed.scenario_id, claimed.version_id, claimed.trigger,
     claimed.input, claimed.key, claimed.started_at, claimed.cancel_requested_at IS NOT NULL,
-    claimed.parent_id, claimed.depth, claimed.is_limited, extract(epoch FROM claimed.deadline_at)::float8,
-    extract(epoch FROM clock_timestamp())::float8,
+    claimed.stalls, claimed.parent_id, claimed.depth, claimed.is_limited,
+    extract(epoch FROM claimed.deadline_at)::float8, extract(epoch FROM clock_timestamp())::float8,
     scenario.public_id, workspace.timezone, COALESCE(creator.language, ''),
     delivery.method, delivery.query, delivery.headers, delivery.content_type, delivery.body, delivery.received_at
 FROM claimed
@@ -107,7 +113,7 @@ RETURNING run.scenario_id, run.status
 # scenario has a limit.
 RISE = """
 WITH due AS (
-    SELECT id FROM scenarios_run WHERE status = 'waiting' AND wake_at <= clock_timestamp()
+    SELECT id FROM scenarios_run WHERE status = 'waiting' AND wake_at <= statement_timestamp()
     ORDER BY wake_at LIMIT 2000 FOR UPDATE SKIP LOCKED
 )
 UPDATE scenarios_run run SET status = 'queued', waits_for = '',
@@ -162,6 +168,7 @@ class Claimed:
     key: uuid.UUID
     started_at: str
     cancelled: bool
+    stalls: int
     parent_id: uuid.UUID | None
     depth: int
     is_limited: bool
@@ -183,12 +190,22 @@ class Limits:
     engine: int = ENGINE
 
 
+USUAL = Limits()
+
+
 def claim(
-    connection: psycopg.Connection, owner: str, room: int, *, limits: Limits = Limits(), after: int = 0
+    connection: psycopg.Connection,
+    owner: str,
+    room: int,
+    *,
+    limits: Limits = USUAL,
+    after: int = 0,
+    has_suspect: bool = False,
 ) -> list[Claimed]:
     """Up to `room` runs that are due, now ours for LEASE_S seconds.
 
-    The workspaces take turns, beginning behind `after`; within one, the oldest come first.
+    The workspaces take turns, beginning behind `after`; within one, the oldest come first. `has_suspect`: this process
+    holds a run already that may be what kills workers.
     """
     wanted = {
         "after": after,
@@ -199,8 +216,10 @@ def claim(
         "deadline_s": limits.deadline_s,
         "most_running": limits.most_running,
         "workspaces": MOST_WORKSPACES,
+        "suspect": SUSPECT_STALLS,
+        "may_suspect": not has_suspect,
     }
-    rows = connection.execute(CLAIM, wanted).fetchall()
+    rows = sorted(connection.execute(CLAIM, wanted).fetchall(), key=itemgetter(0))  # those that came first begin first
     # A run that was never claimed before has no steps: most runs need no second question.
     begun = [row[0] for row in rows if row[1] > 1]
     steps = recall.entries(connection, begun) if begun else {}

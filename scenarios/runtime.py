@@ -51,6 +51,7 @@ class Held:
     good_until: float  # by this machine's monotonic clock, counted from before the lease was asked for
     lost: bool = False
     cancelled: bool = False
+    is_suspect: bool = False  # it may be what kills workers
     abort: Abort = field(default_factory=Abort)
     looked_at: float = field(default_factory=time.monotonic)  # when a step of it last began
 
@@ -161,13 +162,17 @@ class Runtime:
         runs: list[Claimed] = []
         good_until = time.monotonic() + LEASE_S
         try:
-            runs = leases.claim(connection, self.name, room, limits=self.limits, after=self.served)
+            has_suspect = any(one.is_suspect for one in list(self.held.values()))
+            runs = leases.claim(
+                connection, self.name, room, limits=self.limits, after=self.served, has_suspect=has_suspect
+            )
         finally:
             if room > len(runs):
                 self.free.release(room - len(runs))
         failpoint("after_claim")
         for run in runs:
-            self.held[run.id, run.fence] = Held(good_until, cancelled=run.cancelled)
+            is_suspect = run.stalls >= leases.SUSPECT_STALLS
+            self.held[run.id, run.fence] = Held(good_until, cancelled=run.cancelled, is_suspect=is_suspect)
             self.served = run.workspace_id
         return runs
 

@@ -40,7 +40,7 @@ DUE = """
 SELECT schedule.id, schedule.rule, schedule.anchor_at, schedule.next_at, clock_timestamp(),
     scenario.id, scenario.workspace_id, scenario.published_id
 FROM scenarios_schedule schedule JOIN scenarios_scenario scenario ON scenario.id = schedule.scenario_id
-WHERE schedule.next_at <= clock_timestamp() AND scenario.status = 'active' AND scenario.deleted_at IS NULL
+WHERE schedule.next_at <= statement_timestamp() AND scenario.status = 'active' AND scenario.deleted_at IS NULL
 ORDER BY schedule.next_at DESC LIMIT %s FOR UPDATE OF schedule SKIP LOCKED
 """  # the latest first: what has just become due need not wait for what has much to catch up
 FIRE = """
@@ -67,7 +67,7 @@ UPDATE scenarios_schedule schedule SET next_at = given.next_at
 FROM unnest(%s::int8[], %s::timestamptz[]) AS given(id, next_at) WHERE schedule.id = given.id
 """
 ANY_DUE = """
-SELECT EXISTS (SELECT FROM scenarios_run WHERE status = 'queued' AND wake_at <= clock_timestamp())
+SELECT EXISTS (SELECT FROM scenarios_run WHERE status = 'queued' AND wake_at <= statement_timestamp())
 """
 BEAT = """
 INSERT INTO scenarios_workerbeat (name, seen_at) VALUES (%s, clock_timestamp())
