@@ -103,6 +103,8 @@ class Checker:
             here = f"{path}.branches[{number}]"
             if number and step.branches[number - 1].when in (None, True):
                 yield wrong(here, "never_reached")
+            if isinstance(branch.when, str) and not branch.when.strip():  # it would never be taken, unlike one without
+                yield wrong(f"{here}.when", "not_a_condition")
             yield from self.expressions(branch.when, f"{here}.when", before)
             yield from self.steps(branch.steps, f"{here}.steps", before)
 

@@ -1,11 +1,13 @@
 // An answer to the form of a panel that has been left meanwhile is late: it may mend the track, but not the panel
 // that stands there now, and it does not know which card is chosen.
-document.addEventListener('htmx:beforeSwap', ({ detail }) => {
-  const { elt } = detail.requestConfig ?? {};
-  if (!elt || elt.isConnected) return;
+// Nothing that happens to an element off the page reaches the document: the form itself listens.
+document.addEventListener('htmx:beforeRequest', ({ detail }) => detail.elt.addEventListener('htmx:beforeSwap', trim));
+
+function trim({ detail }) {
+  if (detail.requestConfig.elt.isConnected) return;
   const { body } = new DOMParser().parseFromString(detail.serverResponse, 'text/html');
   detail.serverResponse = [...body.children].filter(isOutside).map((part) => part.outerHTML).join('');
-});
+}
 
 document.addEventListener('htmx:oobAfterSwap', mark);
 document.addEventListener('htmx:afterSettle', mark);

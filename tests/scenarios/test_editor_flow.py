@@ -234,6 +234,13 @@ def test_a_wrong_condition_is_told_at_its_branch_and_on_the_track(bobs: Client, 
     assert "Many: “s5” is not a step before this one." in refused
 
 
+def test_a_branch_without_its_condition_is_not_published(bobs: Client, at: At) -> None:
+    bobs.post(at("steps/s2/branches/"), {"branch": "add"})
+    assert "or true or false" not in bobs.get(at("steps/s2/")).content.decode()  # not filled in yet
+    assert bobs.post(at("publish/")).status_code == 422
+    assert "or true or false" in bobs.get(at("steps/s2/") + "?strict=1").content.decode()
+
+
 def test_branches_are_added_moved_and_removed(bobs: Client, at: At, scenario: Scenario) -> None:
     form = posted(("Goods", "when", "s1.body.items | length > 0"), ("Rest", "else", ""))
     bobs.post(at("steps/s2/branches/"), {**form, "branch": "add"})

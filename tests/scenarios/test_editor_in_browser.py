@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.utils import translation
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.models import User
 from scenarios import editing, trying
@@ -268,12 +268,33 @@ def test_a_router_a_loop_and_a_delay_are_built_by_clicking_and_run(
     assert shop.orders == [{"order": "чашка"}, {"order": "чайник"}]
 
 
+def test_an_answer_to_a_panel_that_was_left_changes_nothing_in_the_next(live: Live, anna: User, browser: Tabs) -> None:
+    steps = [{"key": key, "action": "data.set", "inputs": {"values": {"a": "1"}}} for key in ("s2", "s3")]
+    trigger = {"key": "s1", "type": "manual", "inputs": {}}
+    made = editing.create(actor_of(anna), {"name": "x", "trigger": trigger, "steps": steps})
+    page = open_as(anna, live, browser)
+    page.goto(f"{live.url}/scenarios/{made.public_id}/steps/s2/")
+    held: list[Route] = []
+    page.route(
+        "**/steps/s2/", lambda route: held.append(route) if route.request.method == "POST" else route.continue_()
+    )
+    page.locator('[name="title"]').fill("Первый")
+    wait_until(lambda: page.wait_for_timeout(50) or held)
+    page.locator("#step-s3 .step__link").click()
+    expect(page.locator('#step-s3[aria-current="true"]')).to_be_visible()
+    base = page.locator("#panel-base").input_value()
+    held[0].continue_()
+    expect(page.locator("#step-s2")).to_contain_text("Первый")  # the track follows
+    expect(page.locator('#flow .step[aria-current="true"]')).to_have_attribute("id", "step-s3")
+    assert page.locator("#panel-base").input_value() == base
+
+
 def test_a_deep_track_fits_a_phone(live: Live, anna: User, browser: Tabs) -> None:
     inner: dict[str, Any] = {
         "key": "s9",
         "action": "data.set",
         "name": "Самый внутренний " * 4,
-        "inputs": {"values": {}},
+        "inputs": {"values": {"a": "1"}},
     }
     for number in range(8, 1, -1):
         inner = (

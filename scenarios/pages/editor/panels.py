@@ -45,6 +45,7 @@ class StepPanel:
     policy: PolicyForm
     output: Output | None
     is_new: bool = False
+    is_strict: bool = False
     tab: str = "fields"
     template: str = "scenarios/panels/step.html"
 
@@ -85,7 +86,8 @@ class StepPanel:
 
     @cached_property
     def branches(self) -> list[routing.Shown]:
-        look = Look(self.bench, self.step, names_for(self.bench, self.step), self.bench.faults_at(self.step.key))
+        faults = self.bench.faults_at(self.step.key)
+        look = Look(self.bench, self.step, names_for(self.bench, self.step), faults, self.is_strict)
         return routing.shown(look) if self.step.action == BRANCH else []
 
     @property
@@ -299,7 +301,7 @@ def of_step(
     policy = PolicyForm(posted, step=step) if posted is not None and "retries" in posted else PolicyForm(step=step)
     if output is None and bench.has_sample(step.key):
         output = outputs.known(bench.samples[step.key])
-    return StepPanel(bench, step, found, policy, output, is_new, tab)
+    return StepPanel(bench, step, found, policy, output, is_new, strict, tab)
 
 
 def of_trigger(bench: Workbench, errors: Mapping[str, list[str]] | None = None) -> TriggerPanel:

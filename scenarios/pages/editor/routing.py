@@ -6,8 +6,6 @@ A form posts `branch.0.name`, `branch.0.mode` (when | else) and `branch.0.when` 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext as _
-
 from lib.errors import Json
 from scenarios.document import LONGEST_NAME, Branch
 from scenarios.pages.editor import previews, steering
@@ -59,7 +57,9 @@ def shown(look: Look) -> list[Shown]:
 def shown_one(look: Look, number: int, branch: Branch) -> Shown:
     here = f"branches[{number}]"
     errors = tuple(fault.words for fault in look.faults if fault.inside in (here, f"{here}.when"))
-    preview, note, error = judged(look, branch.when) if not errors else ("", None, "")
+    if branch.when == "" and not look.strict:
+        errors = ()  # what has not been filled in yet is no error
+    preview, note, error = judged(look, branch.when) if branch.when and not errors else ("", None, "")
     return Shown(
         number=number,
         name=branch.name,
@@ -77,8 +77,6 @@ def judged(look: Look, when: Json) -> tuple[str, Note | None, str]:
     """What the condition comes to with the samples."""
     if when is None:
         return "", None, ""
-    if when == "":
-        return _("no condition yet: it is never taken"), None, ""
     return previews.evaluated(look, when, None)
 
 

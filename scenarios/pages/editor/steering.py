@@ -54,7 +54,7 @@ def name_of(branch: Branch, number: int) -> str:
 def of_branch(branch: Branch) -> str:
     if branch.when is None:
         return _("no other branch fits")
-    return condition(branch.when) or _("no condition yet: it is never taken")
+    return condition(branch.when) or _("no condition yet")
 
 
 def of_step(step: Step, scenarios: Mapping[str, str]) -> list[str]:
