@@ -12,7 +12,7 @@ from lib.errors import Json
 from scenarios import payloads
 
 TEXT_IN_JSON = re.compile(r'"(?P<name>[^"\\]{1,100})"(?P<colon>\s*:\s*)"(?:[^"\\]|\\.)*(?P<end>"|\\?$)')
-PARAMETER = re.compile(r"(?<=[?&;])([^=&?#\s\"'<>]{1,100})=([^&#\s\"'<>]+)")
+PARAMETER = re.compile(r"(?<=[?&])([^=&?#\s\"'<>]{1,100})=([^&#\s\"'<>]+)")
 SECRET_PARAMETERS = frozenset({"key", "sig", "sign", "pass", "pwd", "hmac"})  # too common to be secret elsewhere
 
 
