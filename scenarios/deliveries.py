@@ -65,9 +65,13 @@ def headers_of(row: Delivery) -> dict[str, Json]:
 
 def query_of(row: Delivery) -> str:
     """The query with the values of secret names masked; one without any secret stays as it was sent."""
-    pairs = parse_qsl(row.query, keep_blank_values=True)
-    shown = [(name, shown_value(name, value)) for name, value in pairs]
-    return row.query if shown == pairs else urlencode(shown).replace(quote(MASK), MASK)
+    shown = query_pairs(row)
+    is_masked = any(MASK in value for _name, value in shown)
+    return urlencode(shown).replace(quote(MASK), MASK) if is_masked else row.query
+
+
+def query_pairs(row: Delivery) -> list[tuple[str, str]]:
+    return [(name, shown_value(name, value)) for name, value in parse_qsl(row.query, keep_blank_values=True)]
 
 
 def shown_value(name: str, value: str) -> str:

@@ -26,6 +26,7 @@ pages = [
     path("<str:public_id>/trigger/type/", trigger_views.choose, name="choose_trigger"),
     path("<str:public_id>/trigger/sample/", trigger_views.sample, name="sample"),
     path("<str:public_id>/trigger/deliveries/", trigger_views.deliveries, name="deliveries"),
+    path("<str:public_id>/deliveries/", include("scenarios.pages.deliveries.urls")),
     path("<str:public_id>/add/", step_views.add, name="add_step"),
     path("<str:public_id>/steps/<str:key>/", step_views.step, name="step"),
     path("<str:public_id>/steps/<str:key>/test/", step_views.test, name="test_step"),
