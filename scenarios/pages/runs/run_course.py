@@ -9,10 +9,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from django.db import connection
 from django.db.models import Case, Q, QuerySet, When
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from lib import safe_json
 from lib.errors import Json
@@ -27,6 +33,22 @@ MOST_FAILED = 100  # failed passes that are named
 LONGEST_ITEM = 20_000  # characters of JSON that are read for the name of an item
 NAMING = ("name", "title", "summary", "subject", "email", "id")
 OPEN = ("running", "waiting", "needs_review")
+STATUS_CSS = {
+    "": " iter--todo",
+    "succeeded": "",
+    "failed": " iter--err",
+    "running": " iter--run",
+    "cancelled": " iter--todo",
+}
+STATUS_WORDS = {
+    "": gettext_lazy("not yet"),
+    "succeeded": gettext_lazy("succeeded"),
+    "failed": gettext_lazy("failed"),
+    "running": gettext_lazy("running"),
+    "waiting": gettext_lazy("waiting"),
+    "needs_review": gettext_lazy("needs a decision"),
+    "cancelled": gettext_lazy("cancelled"),
+}
 
 # For each loop in sight: how long its list is, how many passes have begun, which of them failed, the item in sight.
 LOOPS = """
@@ -55,9 +77,17 @@ class Square:
     path: str
     is_current: bool
 
-    @property
-    def shown(self) -> int:
-        return self.number + 1
+    def html(self, url: str) -> SafeString:
+        """Drawn here and not by a template: a page has many. `url` is the run's page."""
+        shown = self.number + 1
+        name = _("Pass {n}, {status}").format(n=shown, status=STATUS_WORDS.get(self.status, self.status))
+        address = f"{url}?step={quote(self.path, safe='')}"
+        current = SafeString(' aria-current="true"') if self.is_current else ""
+        return format_html(
+            '<a class="iter{}" href="{}" hx-get="{}" hx-target="#run" hx-ext="morph" hx-swap="morph:outerHTML"'
+            ' hx-push-url="true"{} aria-label="{}">{}</a>',
+            STATUS_CSS.get(self.status, " iter--warn"), address, address, current, name, shown,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,6 +96,7 @@ class Passes:
 
     loop: str
     first_key: str
+    url: str
     current: int
     begun: int
     total: int | None
@@ -81,11 +112,19 @@ class Passes:
 
     @property
     def first_shown(self) -> int:
-        return self.squares[0].shown if self.squares else 0
+        return self.squares[0].number + 1 if self.squares else 0
 
     @property
     def last_shown(self) -> int:
-        return self.squares[-1].shown if self.squares else 0
+        return self.squares[-1].number + 1 if self.squares else 0
+
+    @property
+    def drawn(self) -> SafeString:
+        return SafeString("".join(one.html(self.url) for one in self.squares))
+
+    @property
+    def drawn_failed(self) -> SafeString:
+        return SafeString("".join(one.html(self.url) for one in self.failed))
 
     @property
     def is_long(self) -> bool:
@@ -169,7 +208,7 @@ class Course:
         return dict(rows.values_list("path", "status"))
 
     def window(self, loop: str) -> range:
-        total, begun, _failed, _item = self.facts[loop]
+        total, begun, *_rest = self.facts[loop]
         begin = self.pass_of(loop) // WINDOW * WINDOW
         return range(begin, min(begin + WINDOW, max(total or 0, begun)))
 
@@ -184,6 +223,7 @@ class Course:
         return Passes(
             loop=loop,
             first_key=node.step.steps[0].key,
+            url=reverse("runs:detail", args=[self.run.pk.hex]),
             current=self.pass_of(loop),
             begun=begun,
             total=total,
@@ -202,10 +242,10 @@ class Course:
         return f"{loop}[{number}]/{node.step.steps[0].key}"
 
     def square(self, loop: str, node: Node, number: int) -> Square:
-        found = {step: self.statuses.get(f"{loop}[{number}]/{step.key}", "") for step in node.step.steps}
-        failed = next((step for step, status in found.items() if status == "failed" and step.on_error == "stop"), None)
-        status = next((status for status in found.values() if status in (*OPEN, "cancelled")), "")
-        if not status and any(found.values()):
+        found = [(step, self.statuses.get(f"{loop}[{number}]/{step.key}", "")) for step in node.step.steps]
+        failed = next((step for step, status in found if status == "failed" and step.on_error == "stop"), None)
+        status = next((status for _step, status in found if status in (*OPEN, "cancelled")), "")
+        if not status and any(status for _step, status in found):
             status = "failed" if failed else "succeeded"
         leads_to = failed.key if failed else node.step.steps[0].key
         return Square(number, status, f"{loop}[{number}]/{leads_to}", number == self.pass_of(loop))

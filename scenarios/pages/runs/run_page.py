@@ -329,7 +329,8 @@ class RunPage:
         """The run whose step called this one."""
         if self.run.parent_id is None:
             return None
-        return access.runs(self.actor).filter(pk=self.run.parent_id).only("id", "scenario__name", "status").first()
+        rows = access.runs(self.actor).select_related(None).select_related("scenario")
+        return rows.only("id", "scenario__name").filter(pk=self.run.parent_id).first()
 
     @property
     def parent_url(self) -> str:

@@ -160,12 +160,12 @@ class Trace:
         )
 
     def sub_of(self, row: StepRun, node: Node | None) -> str:
-        if row.error:
-            return run_words.error_text(row.error)
         if node is not None and any(group.kind == BRANCH for group in node.groups):
             return self.branch_words(node, row.path)
         if node is not None and (passes := self.course.passes(row.path)) is not None:
             return run_words.passes(passes.begun, passes.total)
+        if row.error:
+            return run_words.error_text(row.error)
         if row.status == "waiting" and row.resume_at:
             return _("until {time}").format(time=run_words.clock(row.resume_at))
         status = getattr(row, "http_status", None)
