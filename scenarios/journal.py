@@ -4,6 +4,7 @@ Every write is conditional on the run's fence and lease, read with the database'
 fence changes nothing and raises LeaseLost. Source of the group commit: docs/architecture.md.
 """
 
+import contextlib
 import logging
 import queue
 import threading
@@ -98,7 +99,9 @@ SAVE_STEPS = sql.SQL(
             started_at = EXCLUDED.started_at, finished_at = EXCLUDED.finished_at, took_ms = EXCLUDED.took_ms,
             resume_at = EXCLUDED.resume_at,
             -- An attempt that another one follows is kept, also one that a worker died in.
-            attempts = CASE WHEN EXCLUDED.attempt > step.attempt
+            -- One that was put back, since nothing had been sent, was none.
+            attempts = CASE WHEN EXCLUDED.attempt > step.attempt AND step.attempt > 0
+                AND NOT COALESCE(step.attempts, '[]') @> jsonb_build_array(jsonb_build_object('attempt', step.attempt))
                 THEN COALESCE(step.attempts, '[]') || jsonb_build_object('attempt', step.attempt, 'status', step.status,
                     'started_at', step.started_at, 'took_ms', step.took_ms, 'error', step.error)
                 ELSE step.attempts END
@@ -146,6 +149,11 @@ SAVE_REPLIES = sql.SQL(
 ).format(given=unnest(REPLY_COLUMNS), ours=OURS)
 
 
+LOCK_RUNS = sql.SQL("WITH given_rows AS MATERIALIZED (SELECT * FROM {given}), {ours} SELECT count(*) FROM ours").format(
+    given=unnest({"run_id": "uuid", "fence": "int8"}), ours=OURS
+)
+
+
 class LeaseLost(Exception):
     """The run belongs to another worker now; nothing was written."""
 
@@ -171,6 +179,7 @@ class Write:
     end: "End | None" = None
     reply: Json = None
     stripped: bool = False  # the values were left out, since they could not be stored
+    before: "Write | None" = None  # the run's write before this one: where that failed, this one is worth nothing
     saved: threading.Event = field(default_factory=threading.Event)
     failure: BaseException | None = None
 
@@ -179,7 +188,15 @@ class Write:
         return (self.run_id, self.fence)
 
     def wait(self) -> None:
+        """Returns when this and all before it is durable; may be called by several threads."""
         self.saved.wait()
+        before = self.before
+        if before is not None:
+            try:
+                before.wait()
+            except BaseException as error:
+                self.failure = self.failure or error
+            self.before = None
         if self.failure is not None:
             raise self.failure
 
@@ -190,13 +207,20 @@ class Writer:
     def __init__(self) -> None:
         self.queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self.connection: psycopg.Connection | None = None
+        self.is_over = threading.Event()
         self.thread = threading.Thread(target=self.work, name="journal", daemon=True)
         self.thread.start()
 
     def save(self, write: Write) -> None:
         """Returns when it is durable. Raises LeaseLost, or the database's error."""
-        self.queue.put(write)
+        self.put(write)
         write.wait()
+
+    def put(self, write: Write) -> None:
+        """Have it saved, after all that was put before; `write.wait` waits for it."""
+        self.queue.put(write)
+        if self.is_over.is_set():
+            self.refuse()
 
     def stop(self) -> None:
         self.queue.put(None)
@@ -212,6 +236,17 @@ class Writer:
             self.commit_or_fail([write for write in batch if write is not None])
         if self.connection is not None:
             self.connection.close()
+        self.is_over.set()
+        self.refuse()
+
+    def refuse(self) -> None:
+        """Nobody waits for a writer that has stopped: what comes too late is not saved, and its run goes back."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                write = self.queue.get_nowait()
+                if write is not None:
+                    write.failure = psycopg.OperationalError("the journal is closed")
+                    write.saved.set()
 
     def commit_or_fail(self, batch: list[Write]) -> None:
         """Whatever happens, nobody waits for ever: the runs go back by their leases."""
@@ -272,10 +307,13 @@ class Writer:
         """Save a batch; answers the runs that were still ours."""
         if self.connection is None or self.connection.closed:
             self.connection = connect()
-        entries = [(write, entry) for write in batch for entry in write.entries]
+        entries = newest(batch)
         ends = [write for write in batch if write.end is not None]
         ours: set[Owned] = set()
         with self.connection.transaction():
+            if entries and any(not write.entries for write in batch):
+                # All rows in one order, or this transaction and the renewing of leases may wait for each other.
+                self.connection.execute(LOCK_RUNS, as_columns({write.owned for write in batch}))
             if entries:
                 apart: list[Apart] = []
                 columns = as_columns(entry_row(write, entry, apart) for write, entry in entries)
@@ -292,6 +330,18 @@ class Writer:
             failpoint("before_end_commit" if ends else "before_commit")
         failpoint("after_end_commit" if ends else "after_commit")
         return ours
+
+
+def newest(batch: list[Write]) -> list[tuple[Write, Entry]]:
+    """Each step's last entry of a batch. Inputs that only an earlier one has are kept, as they are from the row."""
+    found: dict[tuple[Owned, str], tuple[Write, Entry]] = {}
+    for write in batch:
+        for entry in write.entries:
+            place = (write.owned, entry.path)
+            if entry.inputs is None and place in found:
+                entry = replace(entry, inputs=found[place][1].inputs)
+            found[place] = (write, entry)
+    return list(found.values())
 
 
 def is_passing(error: psycopg.Error) -> bool:
@@ -363,6 +413,7 @@ class RunJournal:
     replied: Callable[[uuid.UUID], None] | None = None  # called when a reply or the end has become durable
     noted: dict[str, Entry] = field(default_factory=dict)
     reply: Json = None
+    last: Write | None = None  # what was given to the writer last
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
@@ -374,8 +425,7 @@ class RunJournal:
         return max((entry.position for entry in self.recalled.values()), default=0)
 
     def values(self, paths: Iterable[str]) -> dict[str, Json]:
-        if self.noted:
-            self.save()
+        self.save()
         return recall.results(self.run_id, list(paths))
 
     def note(self, entry: Entry, *, reply: Json = None) -> None:
@@ -407,9 +457,15 @@ class RunJournal:
         self.save(End("queued", seconds=seconds))
 
     def save(self, end: "End | None" = None) -> None:
-        with self.lock:
+        """Returns when all that was noted is durable, also where another thread has taken it to the writer."""
+        with self.lock:  # also for the writer's queue: what was noted first comes first
             noted, self.noted = list(self.noted.values()), {}
             reply, self.reply = self.reply, None
-        self.writer.save(Write(self.run_id, self.fence, noted, end, reply))
+            if noted or reply is not None or end is not None:
+                self.last = Write(self.run_id, self.fence, noted, end, reply, before=self.last)
+                self.writer.put(self.last)
+            write = self.last
+        if write is not None:
+            write.wait()
         if self.replied and (reply is not None or end is not None):
             self.replied(self.run_id)
