@@ -121,8 +121,13 @@ def ensure(connection: psycopg.Connection, *, now: datetime | None = None) -> li
     for table in TABLES:
         there = pieces(connection, table)
         for period in periods(table, now, now):
-            if not any(piece.begin < period.end and period.begin < piece.end for piece in there):
+            if any(piece.begin < period.end and period.begin < piece.end for piece in there):
+                continue
+            try:
                 made += _make_when_possible(connection, table, period)
+            except psycopg.errors.LockNotAvailable:
+                log.info("%s is busy: its next pieces are made later", table.name)
+                break
     return made
 
 
@@ -188,9 +193,6 @@ def _make_when_possible(connection: psycopg.Connection, table: Table, period: Pe
         return _make_out_of_default(connection, table, period)
     except (psycopg.errors.DuplicateTable, psycopg.errors.InvalidObjectDefinition):
         return []  # another process was faster
-    except psycopg.errors.LockNotAvailable:
-        log.info("%s is busy: the piece of %s is made later", table.name, period.suffix)
-        return []
 
 
 def _make_out_of_default(connection: psycopg.Connection, table: Table, period: Period) -> list[str]:
@@ -199,28 +201,25 @@ def _make_out_of_default(connection: psycopg.Connection, table: Table, period: P
     default, key = _default_of(table), sql.Identifier(table.key)
     waiting = sql.Identifier(f"{table.name}_moved")
     within = sql.SQL("{} >= {} AND {} < {}").format(key, sql.Literal(str(begin)), key, sql.Literal(str(end)))
-    try:
-        with connection.transaction():
-            if not _alone(connection):
-                return []
-            # Nobody holds a row that moves: whoever comes later finds it in its new place.
-            connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table.name)))
-            found = connection.execute(
-                sql.SQL("SELECT count(*) FROM (SELECT FROM {} WHERE {} LIMIT {}) few").format(
-                    default, within, sql.Literal(MOST_MOVED + 1)
-                )
-            ).fetchone()
-            if found and found[0] > MOST_MOVED:
-                log.warning("%s: too many rows of %s to move; they stay", table.name, period.suffix)
-                return []
-            move = "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT * FROM {} WHERE {}"
-            connection.execute(sql.SQL(move).format(waiting, default, within))
-            connection.execute(sql.SQL("DELETE FROM {} WHERE {}").format(default, within))
-            name = make(connection, table, period)
-            connection.execute(sql.SQL("INSERT INTO {} SELECT * FROM {}").format(sql.Identifier(table.name), waiting))
-    except psycopg.errors.LockNotAvailable:
-        return []
-    return [name]
+    with connection.transaction():
+        if not _alone(connection):
+            return []
+        # Nobody holds a row that moves: whoever comes later finds it in its new place.
+        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table.name)))
+        found = connection.execute(
+            sql.SQL("SELECT count(*) FROM (SELECT FROM {} WHERE {} LIMIT {}) few").format(
+                default, within, sql.Literal(MOST_MOVED + 1)
+            )
+        ).fetchone()
+        if found and found[0] > MOST_MOVED:
+            log.warning("%s: too many rows of %s to move; they stay", table.name, period.suffix)
+            return []
+        move = "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT * FROM {} WHERE {}"
+        connection.execute(sql.SQL(move).format(waiting, default, within))
+        connection.execute(sql.SQL("DELETE FROM {} WHERE {}").format(default, within))
+        name = make(connection, table, period)
+        connection.execute(sql.SQL("INSERT INTO {} SELECT * FROM {}").format(sql.Identifier(table.name), waiting))
+        return [name]
 
 
 def _drop_when_possible(connection: psycopg.Connection, table: Table, piece: Piece) -> bool:
