@@ -1,8 +1,9 @@
 """Workers that start in milliseconds: forks of a process that has the product imported.
 
-`python forked.py CONTROL`. Orders come to the unix socket CONTROL: `{"env": {…}}` forks a worker with these variables
-and answers `{"pid": n}`. It runs what a Celery worker of ours runs (scenarios.worker), without Celery: that brings
-hints only. For tests that kill a worker at each of many points; the others use real ones.
+`python forked.py CONTROL`. Orders come to the unix socket CONTROL: `{"env": {…}, "engine": n}` forks a worker with
+these variables, as old as that engine, and answers `{"pid": n}`. It runs what a Celery worker of ours runs
+(scenarios.worker), without Celery: that brings hints only. For tests that kill a worker at each of many points; the
+others use real ones.
 """
 
 import ctypes
@@ -31,13 +32,16 @@ def load() -> None:
     registry.get("data.set")
 
 
-def become_worker(env: dict[str, str]) -> None:
+def become_worker(env: dict[str, str], engine: int | None) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.setsid()
     os.environ.update(env)
     from lib import failpoints
-    from scenarios import worker
+    from scenarios import leases, worker
 
+    if engine is not None:
+        usual = leases.Limits.__init__.__defaults__ or ()
+        leases.Limits.__init__.__defaults__ = (*usual[:-1], engine)  # type: ignore[misc]
     failpoints._armed = failpoints.arm(env.get("APINITA_FAILPOINTS", ""), "")
     worker.start()
     while True:
@@ -58,7 +62,7 @@ def serve(control: str) -> None:
             if pid == 0:
                 listener.close()
                 opened.close()
-                become_worker(order["env"])
+                become_worker(order["env"], order["engine"])
             opened.sendall(json.dumps({"pid": pid}).encode() + b"\n")
 
 

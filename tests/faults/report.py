@@ -82,8 +82,8 @@ def page(results: list[Result]) -> str:
     for result in results:
         if result.table:
             lines += ["", f"## {result.test}: where a worker dies, and what its step came to", ""]
-            lines += ["| Killed at | Kind of step | The run ended as | Requests sent |", "|---|---|---|---|"]
-            lines += [f"| `{point}` | {kind} | {ended} | {sent} |" for point, kind, ended, sent in result.table]
+            lines += ["| Killed | Kind of step | The run ended as | Requests sent |", "|---|---|---|---|"]
+            lines += [f"| {point} | {kind} | {ended} | {sent} |" for point, kind, ended, sent in result.table]
     lines += ["", 'How to run them: `make faults`, or one: `make faults ARGS="-k T13"`.']
     lines += ["A failed test prints its seed; `APINITA_FAULTS_SEED=…` repeats its choices. `APINITA_FAULTS_SCALE=10` "]
     lines[-1] += "makes ten times as many runs and faults."

@@ -6,11 +6,14 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.faults.test_workers import POINTS
 from tests.faults.trial import Trial, document, scaled, step
 from tests.processes import wait_until
 
 MANUAL = {"type": "manual"}
+POINTS = (
+    *("after_claim", "before_start_commit", "before_commit", "after_start_commit", "before_send", "after_send"),
+    *("after_commit", "before_end_commit", "after_end_commit"),
+)
 QUEUED_S = """
 SELECT extract(epoch FROM started_at - created_at)::float8 FROM scenarios_run
 WHERE scenario_id = %s AND started_at IS NOT NULL
@@ -26,7 +29,7 @@ def test_a_noisy_neighbour_delays_nobody(trial: Trial) -> None:
     noise, voice = trial.senders(noisy), trial.senders(quiet)
     for worker in cluster.workers:
         worker.freeze()
-    noise.send_all(trial.keys(scaled(3000)), at_once=32)
+    noise.send_all(trial.keys(scaled(2000)), at_once=32)
     for worker in cluster.workers:
         worker.thaw()
     for _ in range(10):
@@ -106,7 +109,7 @@ def test_one_run_at_a_time_stays_one_at_a_time_when_workers_die(trial: Trial) ->
         settings={"max_concurrent_runs": 1},
     )
     senders = trial.senders(scenario)
-    senders.send_all(trial.keys(scaled(40)), at_once=8)
+    senders.send_all(trial.keys(scaled(24)), at_once=8)
     for _ in range(scaled(3)):
         held: list[Any] = []
 
@@ -140,7 +143,7 @@ def test_a_webhook_that_calls_itself_is_stopped(trial: Trial) -> None:
     itself = step(
         "s2", "http.request", method="POST", url=cluster.hook(made), format="json", fields={"again": True},
         idempotency_key="auto",
-    )  # fmt: skip
+    ) | {"retry": {"attempts": 1}}  # fmt: skip
     again = document(itself, trigger={"type": "webhook", "inputs": {}})
     revision = trial.product.get(f"scenarios/{made['id']}/").json["revision"]
     answer = trial.product.patch(f"scenarios/{made['id']}/", {"document": again, "revision": revision})
@@ -161,7 +164,7 @@ def test_a_webhook_that_calls_itself_is_stopped(trial: Trial) -> None:
 
 
 def test_scenarios_that_call_each_other_end_at_the_depth_limit(trial: Trial) -> None:
-    """T45. A calls itself by flow.scenario: five deep, then `too_deep`, all the way up."""
+    """T45. One calls itself by flow.scenario: five deep, then `too_deep`, which those above see as a result."""
     made = trial.product.create(step("s2", "data.set", values={"n": 1}), trigger={"type": "scenario", "inputs": {}})
     calls = step("s2", "flow.scenario", scenario=made["id"], payload={"n": 1})
     revision = trial.product.get(f"scenarios/{made['id']}/").json["revision"]
@@ -178,12 +181,12 @@ def test_scenarios_that_call_each_other_end_at_the_depth_limit(trial: Trial) -> 
     trial.settle(60)
     found = trial.check(sends=False)
     trial.result.faults += 1
-    ended = trial.product.get(f"runs/{run}/").json
-    assert ended["status"] == "failed"
-    assert found.runs <= 6
+    told = str(trial.product.get(f"runs/{run}/").json["steps"][0]["result"])
+    assert found.runs == 6
+    assert found.statuses["failed"] == 1
+    assert "too_deep" in told
     trial.note(
-        f"a scenario that calls itself came to {found.runs} runs, each failed; "
-        f"the outermost says {ended['error']['code']}."
+        "a scenario that calls itself came to 6 runs; the innermost failed with `too_deep`, the outer ones see it."
     )
 
 

@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.acceptance.product import send
+from tests.faults.cluster import WEBS
 from tests.faults.trial import Trial, scaled
 
 DEDUPE = "SELECT id FROM scenarios_run WHERE scenario_id = %s"
@@ -23,17 +24,20 @@ def test_a_web_server_killed_after_the_commit_has_stored_the_run_and_a_resend_fi
     cluster = trial.cluster
     scenario = trial.scenario(trial.call("s2", "ok", "keyed"))
     number = cluster.numbers_of(scenario)
-    for key in trial.keys(scaled(2)):
+    for count, key in enumerate(trial.keys(scaled(2))):
+        victim, other = count % 2, 1 - count % 2
+        for web in cluster.webs:
+            web.ensure()
         before = {run for (run,) in cluster.rows(DEDUPE, number)}
-        cluster.arm("web1", f"after_store=kill:{cluster.folder}/struck-{key}")
-        assert post(cluster.hook(scenario, 0), key)[0] == 0
+        cluster.arm(WEBS[victim], f"after_store=kill:{cluster.folder}/struck-{key}")
+        assert post(cluster.hook(scenario, victim), key)[0] == 0
         trial.result.faults += 1
         killed_at = time.monotonic()
         (stored,) = {run for (run,) in cluster.rows(DEDUPE, number)} - before
-        status, said = post(cluster.hook(scenario, 1), key)
+        status, said = post(cluster.hook(scenario, other), key)
         assert (status, said) == (200, {"run": stored.hex, "duplicate": True})
-        cluster.members["web1"].ensure()
         trial.result.recovery_s.append(time.monotonic() - killed_at)
+        cluster.disarm()
     trial.settle()
     trial.check()
 
@@ -42,20 +46,24 @@ def test_a_web_server_killed_before_the_commit_has_promised_nothing(trial: Trial
     """T8. No run, and no 2xx; the resend is the first delivery."""
     cluster = trial.cluster
     scenario = trial.scenario(trial.call("s2", "ok", "keyed"))
-    senders = trial.senders(scenario, webs=[1])
-    for key in trial.keys(scaled(2)):
+    senders = [trial.senders(scenario, webs=[web]) for web in (0, 1)]
+    for count, key in enumerate(trial.keys(scaled(2))):
+        victim, other = count % 2, 1 - count % 2
+        for web in cluster.webs:
+            web.ensure()
         before = cluster.rows(DEDUPE, cluster.numbers_of(scenario))
-        cluster.arm("web1", f"before_store=kill:{cluster.folder}/struck-{key}")
-        assert post(cluster.hook(scenario, 0), key)[0] == 0
+        cluster.arm(WEBS[victim], f"before_store=kill:{cluster.folder}/struck-{key}")
+        assert post(cluster.hook(scenario, victim), key)[0] == 0
         trial.result.faults += 1
         killed_at = time.monotonic()
         assert cluster.rows(DEDUPE, cluster.numbers_of(scenario)) == before
-        senders.send_all([key])
-        cluster.members["web1"].ensure()
+        senders[other].send_all([key])
         trial.result.recovery_s.append(time.monotonic() - killed_at)
-    assert {one.status for one in senders.accepted} == {202}
+        cluster.disarm()
+    accepted = [one for sender in senders for one in sender.accepted]
+    assert {one.status for one in accepted} == {202}
     trial.settle()
-    trial.check(senders.accepted)
+    trial.check(accepted)
 
 
 def test_web_servers_killed_under_load_lose_nothing_that_they_accepted(trial: Trial) -> None:

@@ -38,10 +38,12 @@ class Zygote:
                 os.kill(pid, signal.SIGKILL)
         processes.end(self.process, grace_s=1)
 
-    def fork(self, failpoints: str = "") -> int:
+    def fork(self, failpoints: str = "", engine: int | None = None) -> int:
+        """A new worker's pid. `engine`: of an older version than ours."""
         with closing(socket.socket(socket.AF_UNIX)) as opened:
             opened.connect(str(self.control))
-            opened.sendall(json.dumps({"env": {"APINITA_FAILPOINTS": failpoints}}).encode() + b"\n")
+            order = {"env": {"APINITA_FAILPOINTS": failpoints}, "engine": engine}
+            opened.sendall(json.dumps(order).encode() + b"\n")
             pid = int(json.loads(opened.makefile().readline())["pid"])
         self.born.append(pid)
         return pid
@@ -51,9 +53,9 @@ class Zygote:
         while is_alive(pid):
             time.sleep(0.01)
 
-    def dies_at(self, point: str, within_s: float = 10) -> bool:
-        """Fork a worker that kills itself at a failpoint; whether it came there. In the end it is dead anyhow."""
-        pid = self.fork(f"{point}=kill")
+    def dies_of(self, failpoint: str, within_s: float = 10) -> bool:
+        """Fork a worker that is to kill itself; whether it came to that. In the end it is dead anyhow."""
+        pid = self.fork(failpoint)
         deadline = time.monotonic() + within_s
         while is_alive(pid):
             if time.monotonic() > deadline:
