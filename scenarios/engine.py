@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from lib.errors import Json, Translate, UserError, describe
 from scenarios.document import FOR_EACH, Document, Retry, Step
-from scenarios.engine_flow import FLOW, STOP_AGAIN, Flow
+from scenarios.engine_flow import END_AGAIN, FLOW, Flow
 from scenarios.engine_terms import (
     ENDED_STEPS,
     UNREAD,
@@ -114,8 +114,8 @@ class Engine:
             self.read(step, scope)
             act = FLOW.get(step.action)
             entry = act(self.flow, step, path, scope, entry) if act else self.execute(step, path, scope, entry)
-        elif step.action in STOP_AGAIN and entry.status == "succeeded":
-            STOP_AGAIN[step.action](self.flow, entry)
+        elif step.action in END_AGAIN:
+            END_AGAIN[step.action](self.flow, entry)
         if entry.status != "failed":
             return Later(path) if is_elsewhere(step, entry) else entry.result
         return self.handle(step, path, scope, entry)

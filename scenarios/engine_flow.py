@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lib.errors import Json, UserError
+from lib.errors import InvalidInput, Json, UserError, gettext_noop
 from lib.ids import uuid7
 from scenarios.document import BRANCH, FOR_EACH, Step
 from scenarios.engine_terms import UNREAD, Cancelled, Ended, Entry, Expired, Failed, Filtered, Later, Stopped, Waits
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 MOST_COLLECTED = 500  # results of passes; more of them stay in the journal alone
 CHILD_LOOK_S = 60  # a run that waits for another looks by itself this often: the word that wakes it may be lost
-KINDS = {bool: "true/false", str: "a text", int: "a number", float: "a number", dict: "an object", type(None): "null"}
+KINDS = {
+    bool: gettext_noop("true or false"),
+    int: gettext_noop("a number"),
+    float: gettext_noop("a number"),
+    dict: gettext_noop("an object"),
+}
+NOTHING_USABLE = gettext_noop("nothing, or a text")
 
 
 @dataclass
@@ -51,10 +57,10 @@ class Flow:
         if begun.inputs is None:
             try:
                 values = self.engine.performer.values(step, scope)
-                if not isinstance(values["items"], list):
-                    raise UserError("not_a_list", params={"field": "items", "got": KINDS[type(values["items"])]})
             except UserError as error:
-                return self.engine.failed(begun, error)
+                return self.engine.failed(begun, not_a_list(NOTHING_USABLE) if is_about_items(error) else error)
+            if not isinstance(values["items"], list):
+                return self.engine.failed(begun, not_a_list(KINDS[type(values["items"])]))
             begun = self.noted(begun, values)
         with self.closing(begun) as closed:
             loop = Loop(self.engine, step, path, scope, **begun.inputs)
@@ -74,7 +80,7 @@ class Flow:
         return entry
 
     def filter_again(self, entry: Entry) -> None:
-        if not self.value(entry)["passed"]:
+        if entry.status == "succeeded" and not self.value(entry)["passed"]:
             raise Filtered(entry.path)
 
     def delay(self, step: Step, path: str, scope: dict[str, Json], earlier: Entry | None) -> Entry:
@@ -112,6 +118,8 @@ class Flow:
         raise AssertionError("a stop stops")
 
     def stop_again(self, entry: Entry) -> None:
+        if entry.status == "failed":
+            return
         said = self.value(entry)
         error = UserError("stopped", "" if said["message"] else "silent", params={"message": said["message"]})
         raise Stopped(Ended(said["status"], self.engine.stored(error, entry.path)))
@@ -145,6 +153,16 @@ class Flow:
             return self.engine.failed(begun, UserError("child_failed", params={"run": given["run"], "how": status}))
         return self.succeeded(begun, {"run": given["run"], "status": status, "result": result})
 
+    def end_again(self, entry: Entry) -> None:
+        """A router or a loop that was left before its end is left again when the walk meets it once more."""
+        error = entry.error or {}
+        if error.get("code") == "filtered":
+            raise Filtered(error["path"])
+        if error.get("code") == "deadline":
+            raise Expired
+        if error.get("code") == "stopped":
+            raise Stopped(Ended(entry.status, error))
+
     def begun(self, path: str, earlier: Entry | None) -> Entry:
         """The entry of a flow step that begins, or that is gone on with."""
         if earlier is not None:
@@ -176,15 +194,18 @@ class Flow:
             yield closed
         except Failed as failed:
             closed.end(self.engine, "failed", failed.error)
-        except Filtered:
-            closed.end(self.engine, "succeeded")
+        except Filtered as filtered:
+            closed.end(self.engine, "succeeded", self.engine.stored(UserError("filtered"), filtered.path))
             raise
-        except (Cancelled, Expired) as end:
-            closed.end(self.engine, "cancelled" if isinstance(end, Cancelled) else "failed")
+        except Expired:
+            closed.end(self.engine, "failed", self.engine.stored(UserError("deadline"), ""))
+            raise
+        except Cancelled:
+            closed.end(self.engine, "cancelled")
             raise
         except Stopped as stop:
             if isinstance(stop.outcome, Ended) and stop.outcome.status != "needs_review":
-                closed.end(self.engine, stop.outcome.status)
+                closed.end(self.engine, stop.outcome.status, stop.outcome.error)
             raise
         else:
             closed.end(self.engine, "succeeded")
@@ -227,13 +248,14 @@ class Loop:
             for index in self.left:
                 self.one(index)
             return
-        # This thread works too: where no other is free, the loop goes on all the same.
         others = [self.engine.spawn(self.work) for _ in range(hands - 1)]
         self.work()
         for other in others:
-            if not other.cancel():
-                with contextlib.suppress(CancelledError):
-                    other.result()
+            if other.cancel():
+                self.work()  # no thread was free for that hand: this one does its part
+                continue
+            with contextlib.suppress(CancelledError):
+                other.result()
         if self.troubles:
             raise min(self.troubles, key=weight)
 
@@ -277,6 +299,14 @@ class Loop:
         return {"count": count, "results": results}
 
 
+def is_about_items(error: UserError) -> bool:
+    return isinstance(error, InvalidInput) and error.errors.keys() == {"items"}
+
+
+def not_a_list(got: str) -> UserError:
+    return UserError("not_a_list", params={"field": "items", "got": got})
+
+
 def weight(trouble: BaseException) -> tuple[int, float]:
     """Which of several troubles in parallel passes decides: the one that leaves the least room."""
     if isinstance(trouble, Stopped):
@@ -295,5 +325,10 @@ FLOW: dict[str, Act] = {
     "flow.stop": Flow.stop,
     "flow.scenario": Flow.scenario,
 }
-# These end the walk when they are met again, too.
-STOP_AGAIN: dict[str, Callable[[Flow, Entry], None]] = {"flow.filter": Flow.filter_again, "flow.stop": Flow.stop_again}
+# What these did to the walk they do again when the walk meets them once more.
+END_AGAIN: dict[str, Callable[[Flow, Entry], None]] = {
+    BRANCH: Flow.end_again,
+    FOR_EACH: Flow.end_again,
+    "flow.filter": Flow.filter_again,
+    "flow.stop": Flow.stop_again,
+}

@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import pytest
 
 from lib.errors import Json, UserError
-from scenarios.document import Document, Retry, Settings, Step, Trigger
+from scenarios.document import Branch, Document, Retry, Settings, Step, Trigger
 from scenarios.engine import Engine
 from scenarios.engine_terms import (
     Attempt,
@@ -345,3 +346,140 @@ def test_an_unknown_outcome_is_told_even_where_the_run_is_cancelled() -> None:
     outcome = run(doc, World({}, effects={"s2": "once"}), journal, control=Control(Cancelled()))
     assert isinstance(outcome, Ended)
     assert outcome.status == "needs_review"
+
+
+def branch(key: str, *steps: Step, when: str | None = None) -> Step:
+    return Step(key, "flow.branch", branches=(Branch("", when, steps),))
+
+
+def for_each(key: str, items: list[Json], *steps: Step, **inputs: Json) -> Step:
+    given = {"items": items, "parallel": 1, "on_item_error": "stop", **inputs}
+    return Step(key, "flow.for_each", inputs=given, steps=steps)
+
+
+def stop(key: str, status: str = "failed") -> Step:
+    return Step(key, "flow.stop", inputs={"status": status, "message": "no more"})
+
+
+def delay(key: str, seconds: int = 60) -> Step:
+    return Step(key, "flow.delay", inputs={"seconds": seconds, "until": ""})
+
+
+def said(value: Json) -> Callable[[Attempt], Json]:
+    return lambda attempt: value
+
+
+@pytest.mark.parametrize("around", [branch, lambda key, *steps: for_each(key, [1, 2], *steps)])
+def test_a_stop_inside_a_container_is_the_same_stop_when_its_handling_has_waited(
+    around: Callable[..., Step],
+) -> None:
+    doc = replace(document(around("s2", stop("s3"))), on_error=(delay("s8"), Step("s9", "a")))
+    journal, world = MemoryJournal(), World({"s9": said("told")})
+    assert isinstance(run(doc, world, journal), Waits)
+    outcome = run(doc, world, journal)
+    assert isinstance(outcome, Ended)
+    assert (outcome.status, outcome.error and outcome.error["code"]) == ("failed", "stopped")
+    assert journal.durable["!/s9"].result == "told"
+
+
+def test_a_pass_that_a_filter_in_a_branch_has_ended_is_ended_after_a_crash_too() -> None:
+    no = Step("s4", "flow.filter", inputs={"when": False})
+    doc = document(for_each("s2", [1], branch("s3", no), Step("s5", "a")), delay("s6"))
+    journal, world = MemoryJournal(), World({"s5": said("never")})
+    assert isinstance(run(doc, world, journal), Waits)
+    assert run(doc, world, journal) == Ended("succeeded")
+    assert "s5" not in [call[0] for call in world.calls]
+
+
+def test_a_branch_once_chosen_stays_chosen() -> None:
+    doc = document(branch("s2", delay("s3"), Step("s4", "a"), when="flag"))
+    journal, world = MemoryJournal(), World({"s4": said(1)})
+    world.choose = lambda step, names: 0  # type: ignore[method-assign]
+    assert isinstance(run(doc, world, journal), Waits)
+    world.choose = lambda step, names: None  # type: ignore[method-assign]
+    assert run(doc, world, journal) == Ended("succeeded")
+    assert journal.durable["s2/s4"].result == 1
+
+
+def test_a_delay_that_is_woken_early_waits_for_the_rest() -> None:
+    doc, journal = document(delay("s2", 60)), MemoryJournal()
+    assert run(doc, World({}), journal, Control(now=1000)) == Waits(60, is_wanted=True)
+    assert run(doc, World({}), journal, Control(now=1020)) == Waits(40, is_wanted=True)
+    assert run(doc, World({}), journal, Control(now=1060)) == Ended("succeeded")
+
+
+def test_after_a_crash_a_loop_goes_on_at_the_first_unfinished_step() -> None:
+    def crash_at_third(attempt: Attempt) -> Json:
+        if attempt.path == "s2[2]/s4":
+            raise Crash
+        return attempt.path
+
+    doc = document(for_each("s2", ["a", "b", "c", "d"], Step("s3", "a"), Step("s4", "a")))
+    effects = {"s3": "keyed", "s4": "keyed"}
+    journal = MemoryJournal()
+    first = World({"s3": said(0), "s4": crash_at_third}, effects)
+    with pytest.raises(Crash):
+        run(doc, first, journal)
+    journal.crash()
+    again = World({"s3": said(0), "s4": lambda attempt: attempt.path}, effects)
+    assert run(doc, again, journal) == Ended("succeeded")
+    assert [(key, number) for key, number, _ in again.calls if key != "s2"] == [
+        *(("s4", 2), ("s3", 1), ("s4", 1)),
+    ]
+    results = [f"s2[{number}]/s4" for number in range(4)]
+    assert journal.durable["s2"].result == {"count": 4, "results": results}
+
+
+def test_parallel_passes_keep_their_bound_even_when_they_wait() -> None:
+    doc = document(for_each("s2", list(range(10)), delay("s3", 600), Step("s4", "a"), parallel=3))
+    journal, world = MemoryJournal(), World({"s4": lambda attempt: attempt.path})
+    with ThreadPoolExecutor(4) as pool:
+        assert isinstance(run(doc, world, journal, spawn=pool.submit), Waits)
+        assert len([path for path in journal.durable if path.endswith("/s3")]) == 3
+        walks = 1
+        while isinstance(run(doc, world, journal, spawn=pool.submit), Waits):
+            walks += 1
+    assert walks < 10
+    assert sorted(journal.durable["s2"].result["results"]) == [f"s2[{number}]/s4" for number in range(10)]
+
+
+def test_in_a_parallel_loop_the_first_failure_starts_no_further_pass() -> None:
+    def act(attempt: Attempt) -> Json:
+        raise UserError("upstream_status", params={"status": 400})
+
+    doc = document(for_each("s2", list(range(50)), Step("s3", "a"), parallel=2))
+    journal, world = MemoryJournal(), World({"s3": act})
+    with ThreadPoolExecutor(2) as pool:
+        outcome = run(doc, world, journal, spawn=pool.submit)
+    assert isinstance(outcome, Ended)
+    assert outcome.status == "failed"
+    assert len(world.calls) <= 4
+
+
+@pytest.mark.parametrize("value", [5, {"a": 1}, True])
+def test_a_loop_over_what_is_no_list_says_so(value: Json) -> None:
+    outcome = run(document(for_each("s2", value)), World({}))
+    assert isinstance(outcome, Ended)
+    assert outcome.error is not None
+    assert outcome.error["code"] == "not_a_list"
+
+
+def test_the_handling_of_a_failure_is_executed_once_and_changes_nothing() -> None:
+    doc = replace(document(Step("s2", "a")), on_error=(Step("s3", "a"), Step("s4", "a")))
+    world = World({"s2": raising(UserError("internal")), "s3": said("told"), "s4": raising(UserError("internal"))})
+    journal = MemoryJournal()
+    outcome = run(doc, world, journal)
+    assert isinstance(outcome, Ended)
+    assert (outcome.status, outcome.error and outcome.error["path"]) == ("failed", "s2")
+    assert journal.durable["!/s3"].result == "told"
+
+
+def test_which_errors_are_tried_again_can_be_said() -> None:
+    retry = Retry(attempts=3, delay_s=1, factor=1, on=("404", "upstream_timeout"))
+    for error, is_tried in (
+        (UserError("upstream_status", params={"status": 404}), True),
+        (UserError("upstream_status", params={"status": 500}, retry=True), False),
+        (UserError("upstream_timeout", retry=True), True),
+    ):
+        world = World({"s2": raising(error)}, {"s2": "read"})
+        assert isinstance(run(document(Step("s2", "a", retry=retry)), world), Waits) is is_tried
