@@ -35,7 +35,7 @@ BUTTONS = {
     "open_connection": gettext_noop("Open the connection"),
     "edit_step": gettext_noop("Open the step"),
     "publish": gettext_noop("Publish"),
-    "retry": gettext_noop("Repeat"),
+    "retry": gettext_noop("Retry"),
     "decide": gettext_noop("Decide"),
     "open_run": gettext_noop("Open the run"),
 }
