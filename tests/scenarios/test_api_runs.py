@@ -115,7 +115,7 @@ def test_a_wait_that_cannot_be_is_refused_before_anything_runs(api, alice, wait)
 
 
 @pytest.mark.parametrize(
-    ("table", "heavy"), [("runs", ["document", "samples", "input", "reply"]), ("deliveries", ["body", "headers"])]
+    ("table", "heavy"), [("runs", ["document", "samples", "input", "reply"]), ("deliveries", ["body", "query"])]
 )
 def test_a_list_reads_nothing_that_it_does_not_show(api, alice, table, heavy):
     scenario = scenario_of(alice)
