@@ -141,6 +141,8 @@ class Engine:
 
     def check_outcome(self, earlier: Entry | None) -> None:
         """A `once` step that began and never ended stops the run, also one that somebody wants cancelled."""
+        if earlier is not None and earlier.status == "needs_review":  # the run went on before anybody had decided
+            raise Stopped(Ended("needs_review", earlier.error))
         if earlier is None or earlier.status != "running" or earlier.effect != "once":
             return
         if self.document.settings.on_unknown == "stop":
@@ -253,9 +255,9 @@ class Engine:
 
 def is_elsewhere(step: Step, entry: Entry) -> bool:
     """Whether the journal has the result, and we have not: it was not loaded, or its passes were too many."""
-    if entry.result is UNREAD or step.action != FOR_EACH:
+    if entry.result is UNREAD or step.action != FOR_EACH or not isinstance(entry.result, dict):
         return entry.result is UNREAD
-    return isinstance(entry.result["results"], dict)
+    return isinstance(entry.result.get("results"), dict)
 
 
 def is_tried_again(retry: Retry, error: UserError) -> bool:

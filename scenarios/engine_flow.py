@@ -308,11 +308,16 @@ def not_a_list(got: str) -> UserError:
 
 
 def weight(trouble: BaseException) -> tuple[int, float]:
-    """Which of several troubles in parallel passes decides: the one that leaves the least room."""
+    """Which of several troubles in parallel passes decides: the one that leaves the least room.
+
+    That this run is not ours, or goes on elsewhere, first; then what a person has to decide.
+    """
     if isinstance(trouble, Stopped):
         outcome = trouble.outcome
-        return (4, outcome.seconds) if isinstance(outcome, Waits) else (2, 0)
-    return (3, 0) if isinstance(trouble, Failed) else (1, 0) if isinstance(trouble, Cancelled | Expired) else (0, 0)
+        if isinstance(outcome, Waits):
+            return (5, outcome.seconds)
+        return (1 if outcome.status == "needs_review" else 3, 0)
+    return (4, 0) if isinstance(trouble, Failed) else (2, 0) if isinstance(trouble, Cancelled | Expired) else (0, 0)
 
 
 Act = Callable[[Flow, Step, str, dict[str, Json], Entry | None], Entry]

@@ -4,18 +4,24 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
 
 from accounts.models import User
+from lib.errors import Json, UserError
 from scenarios import leases, running
-from scenarios.engine_terms import Ended, Entry
+from scenarios.document import Branch, Document, Step
+from scenarios.engine_flow import weight
+from scenarios.engine_terms import Attempt, Cancelled, Ended, Entry, Expired, Failed, HandedOver, Stopped, Waits
 from scenarios.hot_sql import connect
 from scenarios.journal import End, RunJournal, Write, Writer
 from scenarios.models import Run, Scenario, StepRun
 from tests.people import actor_of
 from tests.scenarios.making import made
+from tests.scenarios.test_engine import Control, MemoryJournal, World, document, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -153,3 +159,90 @@ def test_a_batch_with_bare_ends_is_written(alice: User, connection: psycopg.Conn
     end = Write(second.id, second.fence, [], End("succeeded"))
     stale = Write(second.id, second.fence - 1, [], End("failed"))
     assert writer.transaction([steps, end, stale]) == {steps.owned, end.owned}
+
+
+# The second walk, over a journal in memory.
+
+
+def flow(key: str, action: str, **fields: Any) -> Step:
+    return Step(key, f"flow.{action}", **fields)
+
+
+def filtered_pass() -> Document:
+    """Each pass: a branch with a filter in it, then a step, then a delay."""
+    branch = flow("s3", "branch", branches=(Branch("a", None, (flow("s4", "filter", inputs={"when": False}),)),))
+    loop = flow("s2", "for_each", inputs=LOOP, steps=(branch, Step("s5", "a")))
+    return document(loop, flow("s6", "delay", inputs={"seconds": 5}), Step("s7", "a"))
+
+
+LOOP: dict[str, Json] = {"items": [1], "parallel": 1, "on_item_error": "stop"}
+
+
+def test_what_a_filter_in_a_branch_kept_out_stays_out_after_a_wait() -> None:
+    journal, world = MemoryJournal(), World({"s5": lambda attempt: "sent", "s7": lambda attempt: "end"})
+    assert isinstance(run(filtered_pass(), world, journal), Waits)
+    assert run(filtered_pass(), world, journal) == Ended("succeeded")
+    assert [key for key, number, _ in world.calls if number] == ["s7"]
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+def test_a_stop_in_a_branch_stops_a_second_walk_too(status: str) -> None:
+    stop = flow("s4", "stop", inputs={"status": status, "message": "enough"})
+    branch = flow("s3", "branch", branches=(Branch("a", None, (stop,)),), on_error="continue")
+    doc = document(branch, Step("s5", "a"))
+    journal, world = MemoryJournal(), World({"s5": lambda attempt: "sent"})
+    first = run(doc, world, journal)  # and the worker dies before the run's end is durable
+    assert run(doc, world, journal) == first
+    assert isinstance(first, Ended)
+    assert (first.status, (first.error or {})["code"]) == (status, "stopped")
+    assert not [key for key, number, _ in world.calls if number]
+
+
+def test_an_expired_run_stays_expired_while_its_failure_is_handled() -> None:
+    class Over(Control):
+        def check(self, *, is_handling: bool = False) -> None:
+            if not is_handling:
+                if self.raises:
+                    self.raises.pop(0)
+                else:
+                    raise Expired
+
+    branch = flow("s3", "branch", branches=(Branch("a", None, (Step("s4", "a"),)),), on_error="continue")
+    doc = replace(document(branch), on_error=(flow("s8", "delay", inputs={"seconds": 5}),))
+    journal, world = MemoryJournal(), World({"s4": lambda attempt: "sent"})
+    assert isinstance(run(doc, world, journal, Over(None, now=10)), Waits)
+    last = run(doc, world, journal, Over(now=100))
+    assert isinstance(last, Ended)
+    assert (last.status, (last.error or {}).get("code")) == ("failed", "deadline")
+
+
+def test_a_step_in_doubt_is_not_sent_again_where_another_hand_gave_the_run_away() -> None:
+    loop = flow("s2", "for_each", inputs={**LOOP, "items": [1, 2], "parallel": 2}, steps=(Step("s3", "a"),))
+
+    def act(attempt: Attempt) -> Json:
+        raise UserError("upstream_timeout", unknown=True) if "[0]" in attempt.path else HandedOver
+
+    journal, world = MemoryJournal(), World({"s3": act}, effects={"s3": "once"})
+    with ThreadPoolExecutor(2) as hands:
+        together = threading.Barrier(2, timeout=5)
+
+        def meet(attempt: Attempt) -> Json:
+            together.wait()
+            return act(attempt)
+
+        world.actions = {"s3": meet}
+        with pytest.raises(HandedOver):
+            run(document(loop), world, journal, spawn=hands.submit)
+    journal.commit()
+    again = World({"s3": lambda attempt: "sent"}, effects={"s3": "once"})
+    outcome = run(document(loop), again, journal)
+    assert isinstance(outcome, Ended)
+    assert outcome.status == "needs_review"
+    assert [call for call in again.calls if call[0] == "s3"] == []
+
+
+def test_what_a_person_has_to_decide_outweighs_that_the_run_is_cancelled() -> None:
+    doubt, cancelled = Stopped(Ended("needs_review")), Cancelled()
+    assert min([cancelled, Expired(), doubt], key=weight) is doubt
+    assert isinstance(min([doubt, HandedOver()], key=weight), HandedOver)
+    assert min([Failed({}), cancelled], key=weight) is cancelled
