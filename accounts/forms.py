@@ -133,7 +133,7 @@ class WorkspaceForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic cl
 
     class Meta:
         model = Workspace
-        fields = ("name", "timezone")
+        fields: tuple[str, ...] = ("name", "timezone")
 
 
 class WorkspaceSettingsForm(WorkspaceForm):

@@ -10,10 +10,10 @@ log = logging.getLogger(__name__)
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
-class Transport(redis.Transport):  # type: ignore[misc]
+class Transport(redis.Transport):
     """Kombu's, whose loop would otherwise end with the worker: whoever reaches the broker could stop them all."""
 
-    def on_readable(self, fileno: int) -> None:
+    def on_readable(self, fileno: int) -> None:  # type: ignore[override]  # Kombu's own Redis transport does so
         try:
             super().on_readable(fileno)
         except UNREADABLE as error:

@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from lib.errors import UserError, Words, register
-from lib.errors import gettext_noop as _
+from lib.errors import UserError
 from lib.failpoints import failpoint
 from scenarios import partitions
 from scenarios.models import KeptLonger, Run, Tidied
@@ -26,15 +25,6 @@ ROWS = 5_000  # and their steps: a loop has thousands
 TURN_EVERY = timedelta(hours=1)  # of a workspace that has no arrears
 TIDYING = 7_203_612  # the advisory lock under which one process tidies
 BEGINNING = datetime.fromtimestamp(0, UTC)
-
-register(
-    {
-        "data_not_kept": Words(
-            _("The data of this run is no longer kept."),
-            _("Start the scenario anew. How long data is kept, the workspace's settings say."),
-        )
-    }
-)
 
 TURN = """
 SELECT workspace.id, tidied.until, tidied.announced, clock_timestamp(),

@@ -144,6 +144,10 @@ register(
             _("The body of this delivery is not kept."),
             _("Ask the sender to send it again. Of refused deliveries no body is kept, and old ones are tidied away."),
         ),
+        "data_not_kept": Words(
+            _("The data of this run is no longer kept."),
+            _("Start the scenario anew. How long data is kept, the workspace's settings say."),
+        ),
         "stale_revision": Words(
             _("Somebody has changed the scenario in the meantime."), _("Load it anew and repeat your change.")
         ),

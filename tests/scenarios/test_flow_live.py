@@ -65,9 +65,8 @@ def test_a_loop_gives_the_last_result_of_each_pass(alice: User, worker: Worker, 
         "inputs": {"items": "{{ s1.body }}", "parallel": parallel},
         "steps": [values("s3", double="{{ item * 2 }}"), values("s4", n="{{ s3.double + index }}")],
     }
-    run = ended(
-        started(alice, scenario_of(alice, loop, values("s5", sum="{{ s2.results | column('n') | join('+') }}")), [1, 2, 3])
-    )
+    total = values("s5", sum="{{ s2.results | column('n') | join('+') }}")
+    run = ended(started(alice, scenario_of(alice, loop, total), [1, 2, 3]))
     assert run.error is None, run.error
     assert run.status == "succeeded"
     assert results(run)["s2"] == {"count": 3, "results": [{"n": 2}, {"n": 5}, {"n": 8}]}
@@ -215,7 +214,8 @@ def test_a_limit_of_one_keeps_the_order(alice: User, worker: Worker) -> None:
 def test_a_large_value_is_stored_apart_and_read_back(alice: User, worker: Worker) -> None:
     large = values("s2", text="{{ s1.body }}")
     wait: dict[str, Json] = {"key": "s3", "action": "flow.delay", "inputs": {"seconds": 1}}
-    run = ended(started(alice, scenario_of(alice, large, wait, values("s4", size="{{ s2.text | length }}")), "x" * 400_000))
+    size = values("s4", size="{{ s2.text | length }}")
+    run = ended(started(alice, scenario_of(alice, large, wait, size), "x" * 400_000))
     assert run.error is None, run.error
     assert results(run)["s4"] == {"size": 400_000}
     assert results(run)["s2"]["_cut"]["bytes"] > 400_000

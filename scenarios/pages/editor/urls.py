@@ -1,11 +1,11 @@
 """The addresses of scenarios and of the help on expressions."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from scenarios.pages.editor import arranging_views, editor_views, help_views, list_views, step_views, trigger_views
 from scenarios.pages.overview import example_views
 
-pages = [
+pages: list[URLPattern | URLResolver] = [
     path("", list_views.scenario_list, name="list"),
     path("new/", list_views.new, name="new"),
     path("import/", list_views.import_document, name="import"),
