@@ -37,6 +37,7 @@ class Senders:
 
     hooks: list[str]
     file: Path
+    headers: dict[str, str] = field(default_factory=dict)
     accepted: list[Accepted] = field(default_factory=list)
     refusals: dict[int, int] = field(default_factory=dict)
     broken: int = 0
@@ -69,7 +70,9 @@ class Senders:
             connection = connections.get(url.netloc)
             if connection is None:
                 connection = connections[url.netloc] = http.client.HTTPConnection(url.netloc, timeout=15)
-            connection.request("POST", url.path, json.dumps(content), {"Content-Type": "application/json"})
+            connection.request(
+                "POST", url.path, json.dumps(content), {"Content-Type": "application/json"} | self.headers
+            )
             answer = connection.getresponse()
             said = answer.read()
         except (OSError, http.client.HTTPException):

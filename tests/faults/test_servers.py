@@ -14,7 +14,7 @@ import pytest
 
 from apinita.programs import CannotStart
 from tests.acceptance.product import send
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import WEBS, Cluster
 from tests.faults.trial import Trial, scaled
 from tests.processes import wait_until
 
@@ -160,6 +160,34 @@ def test_postgres_restarted_under_load_loses_nothing_that_was_accepted(trial: Tr
         f"({how}) refused with 503 {senders.refusals.get(503, 0)} times, at most after "
         f"{senders.slowest_refusal_s:.1f} s; workers claimed again {first - back_at:.1f} s after it was back."
     )
+
+
+def test_deliveries_whose_commit_is_never_confirmed_are_neither_lost_nor_doubled(trial: Trial) -> None:
+    """T18. The web servers' commits reach PostgreSQL; its answers are cut off, again and again."""
+    scenario = trial.scenario(trial.call("s2", "ok", "once"))
+    senders = trial.senders(scenario)
+
+    def cut_off() -> int:
+        return sum(web.text().count("ledger: the database is away") for web in trial.cluster.webs)
+
+    before = cut_off()
+    with trial.meanwhile(lambda: senders.send_all(trial.keys(scaled(600)), at_once=8)) as load:
+        while load.is_alive() and trial.result.faults < scaled(12):
+            time.sleep(trial.rng.uniform(0.05, 0.15))
+            for name in WEBS:
+                trial.cluster.link(f"{name}-pg", "deaf")
+            time.sleep(trial.rng.uniform(0.02, 0.1))
+            for name in WEBS:
+                trial.cluster.link(f"{name}-pg", "pass")
+            trial.result.faults += 1
+    trial.settle(30)
+    trial.check(senders.accepted)
+    assert set(senders.refusals) <= {503}, senders.refusals
+    trial.note(
+        f"{cut_off() - before} commits without an answer, {senders.refusals.get(503, 0)} times 503; the slowest "
+        f"delivery was accepted after {senders.slowest_ms(1):.0f} ms."
+    )
+    assert cut_off() > before
 
 
 def start_postgres(cluster: Cluster) -> None:

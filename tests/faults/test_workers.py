@@ -12,7 +12,7 @@ from tests.faults.trial import Trial, scaled, step
 from tests.faults.zygote import Zygote
 from tests.processes import wait_until
 
-CANARY = "canary-bearer-7f3a9c"
+CANARY, SIGNED = "canary-bearer-7f3a9c", "canary-signature-41d0b2"
 LEASE_S, SWEEP_S = 30, 2
 
 
@@ -20,18 +20,21 @@ def test_workers_killed_with_kill_9_under_load(trial: Trial) -> None:
     """T1. A random one every second or two, restarted at once, while webhooks and a schedule feed them."""
     cluster = trial.cluster
     secret = connection_with(trial, CANARY)
+    signature = {"mode": "header", "name": "X-Signed-By", "secret": SIGNED}
     scenario = trial.scenario(
         trial.call("s2", "delay/0.1", "keyed"),
         trial.call("s3", "delay/0.1", "read") | {"connection": secret},
         trial.call("s4", "delay/0.2", "once"),
         step("s5", "data.set", values={"x": "{{ s4.body.id }}"}),
         trial.call("s6", "delay/0.1", "keyed"),
+        trigger={"type": "webhook", "inputs": {"dedupe_path": "n", "signature": signature}},
     )
     clock = trial.scenario(trial.call("s2", "ok", "keyed"), trigger={"type": "schedule", "inputs": {"every_s": 60}})
     cluster.execute(
         "UPDATE scenarios_schedule SET next_at = clock_timestamp() WHERE scenario_id = %s", cluster.numbers_of(clock)
     )
     senders = trial.senders(scenario)
+    senders.headers = {"X-Signed-By": SIGNED}
     over = threading.Event()
 
     def sending() -> None:
@@ -50,7 +53,7 @@ def test_workers_killed_with_kill_9_under_load(trial: Trial) -> None:
     trial.result.recovery_s = trial.recoveries()
     trial.check(senders.accepted)
     assert max(trial.result.recovery_s, default=0) < LEASE_S + SWEEP_S + 8
-    assert check_secrets(cluster, [CANARY, cluster.owner.token]) == []
+    assert check_secrets(cluster, [CANARY, SIGNED, cluster.owner.token]) == []
 
 
 def at_work(cluster: Cluster) -> list[Member]:
