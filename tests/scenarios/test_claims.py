@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from django.db.models.functions import Now
 
 from accounts.models import User
+from lib.errors import UserError
+from lib.ids import uuid7
 from scenarios import leases, running
-from scenarios.engine_terms import Ended, Waits
+from scenarios.calling import RunCalls
+from scenarios.engine_terms import Cancelled, Ended, Waits
 from scenarios.hot_sql import connect
 from scenarios.journal import RunJournal, Writer
 from scenarios.leases import Claimed, Limits
@@ -171,3 +175,30 @@ def test_a_pause_of_ours_is_not_laid_over_a_pause_of_theirs(alice: User, connect
     connection.execute(PAUSE, ("poison", [scenario.pk]))
     scenario.refresh_from_db()
     assert scenario.paused_reason is None
+
+
+def test_a_cancelled_run_calls_no_other_scenario(alice: User, connection: psycopg.Connection) -> None:
+    called = made(alice)
+    runs_of(alice, made(alice), 1)
+    (caller,) = leases.claim(connection, "w", 1)
+    Run.objects.filter(pk=caller.id).update(cancel_requested_at=Now())
+    with pytest.raises(Cancelled):
+        RunCalls(caller).start(uuid7(), "s2", scenario=called.public_id, payload=None)
+    assert not Run.objects.filter(parent_id=caller.id).exists()
+
+
+def test_who_has_lost_a_run_calls_nothing_for_it(alice: User, connection: psycopg.Connection) -> None:
+    called = made(alice)
+    runs_of(alice, made(alice), 1)
+    (caller,) = leases.claim(connection, "w", 1)
+    Run.objects.filter(pk=caller.id).update(fence=caller.fence + 1)
+    RunCalls(caller).start(uuid7(), "s2", scenario=called.public_id, payload=None)
+    assert not Run.objects.filter(parent_id=caller.id).exists()
+
+
+def test_somebody_elses_scenario_cannot_be_called(alice: User, charlie: User, connection: psycopg.Connection) -> None:
+    theirs = made(charlie)
+    runs_of(alice, made(alice), 1)
+    (caller,) = leases.claim(connection, "w", 1)
+    with pytest.raises(UserError, match="scenario_not_callable"):
+        RunCalls(caller).start(uuid7(), "s2", scenario=theirs.public_id, payload=None)
