@@ -15,7 +15,7 @@ from scenarios import leases, running
 from scenarios.calling import RunCalls
 from scenarios.engine_terms import Cancelled, Ended, Waits
 from scenarios.hot_sql import connect
-from scenarios.journal import RunJournal, Writer
+from scenarios.journal import LeaseLost, RunJournal, Writer
 from scenarios.leases import Claimed, Limits
 from scenarios.models import Run, Scenario
 from scenarios.scheduler import PAUSE, break_loops
@@ -192,7 +192,8 @@ def test_who_has_lost_a_run_calls_nothing_for_it(alice: User, connection: psycop
     runs_of(alice, made(alice), 1)
     (caller,) = leases.claim(connection, "w", 1)
     Run.objects.filter(pk=caller.id).update(fence=caller.fence + 1)
-    RunCalls(caller).start(uuid7(), "s2", scenario=called.public_id, payload=None)
+    with pytest.raises(LeaseLost):
+        RunCalls(caller).start(uuid7(), "s2", scenario=called.public_id, payload=None)
     assert not Run.objects.filter(parent_id=caller.id).exists()
 
 
