@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Hashable
 
 from django.conf import settings
 
@@ -50,17 +52,24 @@ _lock = threading.Lock()
 
 
 class Few:
-    """Lets so many pass each second: what is refused by the thousand is not written down by the thousand."""
+    """Lets so many of each kind pass in a second: what is refused by the thousand is not written down by the thousand.
 
-    def __init__(self, per_s: int) -> None:
+    `in_all` is the limit of all kinds together, and so of what is remembered.
+    """
+
+    def __init__(self, per_s: int, in_all: int) -> None:
         self.per_s = per_s
+        self.in_all = in_all
         self.second = 0
-        self.passed = 0
+        self.passed: Counter[Hashable] = Counter()
         self.lock = threading.Lock()
 
-    def passes(self) -> bool:
+    def passes(self, kind: Hashable) -> bool:
         with self.lock:
             if self.second != (second := int(time.monotonic())):
-                self.second, self.passed = second, 0
-            self.passed += 1
-            return self.passed <= self.per_s
+                self.second = second
+                self.passed.clear()
+            if self.passed[kind] >= self.per_s or self.passed.total() >= self.in_all:
+                return False
+            self.passed[kind] += 1
+            return True

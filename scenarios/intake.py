@@ -36,7 +36,8 @@ LARGEST_HEADERS = 16_384
 REPLY_WITHIN_S = 25.0
 CHUNK = 65_536
 LONGEST_DEDUPE_KEY = 500
-NOTED_PER_S = 10  # refused deliveries of one verdict that a process writes down
+NOTED_PER_S = 10  # refused deliveries of one verdict and scenario that a process writes down
+NOTED_IN_ALL_PER_S = 200
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,8 @@ PERHAPS_STORED = Refusal(
     retry_after_s=5,
 )
 BY_THE_DOOR = frozenset({401, 404, 405})  # refusals that the rules decide, and those may have just changed
-RARELY_NOTED = {
-    verdict: backlog.Few(NOTED_PER_S) for verdict in ("bad_signature", "too_large", "disabled", "over_limit")
-}
+RARELY_NOTED = frozenset({"bad_signature", "too_large", "disabled", "over_limit"})
+noted = backlog.Few(NOTED_PER_S, in_all=NOTED_IN_ALL_PER_S)
 HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade", "date", "server"})
 
 
@@ -138,7 +138,7 @@ def settle(
         return None
     if verdict == "accepted" and body is None:
         return refuse(400)
-    if not verdict or (verdict in RARELY_NOTED and not RARELY_NOTED[verdict].passes()):
+    if not verdict or (verdict in RARELY_NOTED and not noted.passes((verdict, door.scenario_id))):
         return refuse(status, door)
     incoming = Incoming(
         scenario_id=door.scenario_id,

@@ -584,7 +584,22 @@ def test_what_is_refused_by_the_thousand_is_not_written_down_by_the_thousand(
     assert set(noted.values_list("verdict", "body")) == {(verdict, None)}
 
 
+def test_one_scenarios_refusals_do_not_hide_those_of_another(alice: User) -> None:
+    _, flooded = hook(alice, signature={"mode": "header", "name": "X-Key", "secret": "s3cret!"})
+    quiet, url = hook(alice, signature={"mode": "header", "name": "X-Key", "secret": "s3cret!"})
+    assert {send(flooded).status for _ in range(30)} == {401}
+    assert send(url).status == 401
+    assert Delivery.objects.filter(scenario=quiet, verdict="bad_signature").count() == 1
+
+
+def test_what_is_noted_in_a_second_has_a_limit_in_all() -> None:
+    few = backlog.Few(2, in_all=3)
+    few.second = int(time.monotonic())
+    passed = [few.passes(kind) for kind in ("a", "a", "a", "b", "b", "c")]
+    assert passed == [True, True, False, True, False, False]
+
+
 @pytest.fixture(autouse=True)
-def fresh_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """How many refusals were written down this second is no matter of the next test."""
-    monkeypatch.setattr(intake, "RARELY_NOTED", {verdict: backlog.Few(10) for verdict in intake.RARELY_NOTED})
+    monkeypatch.setattr(intake, "noted", backlog.Few(10, in_all=200))
