@@ -6,26 +6,23 @@ Nothing is parsed, rendered or sent anywhere before the commit; a database that 
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from http.client import responses
 from typing import Any
 from urllib.parse import unquote
 
 from django.conf import settings
-from django.utils.translation import gettext, override
-from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
 
 from accounts.addresses import client_address
 from connections.masking import mask_headers
 from lib import safe_json
-from lib.errors import Json, fill
-from lib.errors import gettext_noop as _
+from lib.errors import Json
 from scenarios import backlog, doors, hints, ledger, signatures, waiting
 from scenarios.deliveries import REPEATS
 from scenarios.depth import MOST_DEPTH, depth_of
 from scenarios.doors import DatabaseAway, Door
 from scenarios.ledger import Incoming, StoreUnavailable
 from scenarios.models import Run
+from scenarios.refusals import PERHAPS_STORED, REFUSALS, Refusal, in_words
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -38,52 +35,6 @@ CHUNK = 65_536
 LONGEST_DEDUPE_KEY = 500
 NOTED_PER_S = 10  # refused deliveries of one verdict and scenario that a process writes down
 NOTED_IN_ALL_PER_S = 200
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An answer that is no: the code and the words (docs/api.md, "Errors"), and when to come again."""
-
-    code: str
-    text: str
-    hint: str
-    retry_after_s: int | None = None
-
-
-LATER = _("Send it again after the time in Retry-After.")
-REFUSALS = {
-    400: Refusal("invalid_input", _("The body ended before its Content-Length."), _("Send it again.")),
-    401: Refusal(
-        "bad_signature",
-        _("The signature is missing or wrong."),
-        _("Sign it the way that the scenario's trigger says, with the same secret."),
-    ),
-    404: Refusal(
-        "not_found",
-        _("There is no webhook here, or its scenario is switched off."),
-        _("Compare the address with the one at the scenario's trigger, and switch the scenario on."),
-    ),
-    405: Refusal(
-        "method_not_allowed",
-        _("This webhook does not take this method."),
-        _("Use one of those in the Allow header, or add this one at the scenario's trigger."),
-    ),
-    413: Refusal("too_large", _("The body is too large."), _("Send less at once, or an address to get it from.")),
-    429: Refusal("over_limit", _("Too many runs of this workspace are waiting."), LATER, retry_after_s=5),
-    431: Refusal("too_large", _("The headers are too large."), _("Send what is large in the body.")),
-    503: Refusal("unavailable", _("It could not be stored."), LATER, retry_after_s=5),
-    508: Refusal(
-        "loop_detected",
-        _("This scenario keeps starting itself: {most} runs have called one another already."),
-        _("Look for a step that sends to this webhook, directly or through other scenarios."),
-    ),
-}
-PERHAPS_STORED = Refusal(
-    "unavailable",
-    _("Nobody knows whether it was stored: the database went away in the middle."),
-    _("Send it again. With a number for each delivery, named at the scenario's trigger, nothing runs twice."),
-    retry_after_s=5,
-)
 BY_THE_DOOR = frozenset({401, 404, 405})  # refusals that the rules decide, and those may have just changed
 RARELY_NOTED = frozenset({"bad_signature", "too_large", "disabled", "over_limit"})
 noted = backlog.Few(NOTED_PER_S, in_all=NOTED_IN_ALL_PER_S)
@@ -97,7 +48,7 @@ def application(environ: Environ, start_response: StartResponse) -> Iterable[byt
     except DatabaseAway:
         status, headers, body = refuse(503)
     if isinstance(body, Refusal):
-        body = in_words(body, environ)
+        body = in_words(body, str(environ.get("HTTP_ACCEPT_LANGUAGE") or ""))
     headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
     headers |= {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     start_response(f"{status} {responses.get(status, 'Status')}", list(headers.items()))
@@ -301,22 +252,6 @@ def refuse(status: int, door: Door | None = None, *, why: Refusal | None = None)
     if why.retry_after_s is not None:
         headers["Retry-After"] = str(why.retry_after_s)
     return status, headers, why
-
-
-def in_words(why: Refusal, environ: Environ) -> bytes:
-    with override(language_of(environ)):
-        text = fill(gettext(why.text), {"most": MOST_DEPTH})
-        return safe_json.dumps({"code": why.code, "text": text, "hint": gettext(why.hint)})
-
-
-def language_of(environ: Environ) -> str:
-    """The first of the sender's languages that is ours, as Django chooses it for pages."""
-    for wanted, _priority in parse_accept_lang_header(str(environ.get("HTTP_ACCEPT_LANGUAGE") or "")):
-        try:
-            return get_supported_language_variant(wanted)
-        except LookupError:
-            continue
-    return settings.LANGUAGE_CODE
 
 
 def as_json(status: int, value: Json) -> Answer:

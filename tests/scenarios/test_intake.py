@@ -19,7 +19,7 @@ from django.utils.translation import get_language
 
 from accounts import seats
 from accounts.models import User
-from scenarios import backlog, doors, editing, hints, intake, ledger, running, waiting
+from scenarios import backlog, doors, editing, hints, intake, ledger, refusals, running, waiting
 from scenarios.models import Delivery, Run, Scenario, Version
 from scenarios.triggers import body_of, delivered, start, url_of
 from tests.people import actor_of
@@ -538,7 +538,7 @@ def test_what_is_switched_off_under_way_keeps_no_body_either(alice: User) -> Non
 def test_a_refusal_speaks_the_senders_language_and_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, wanted: str, language: str
 ) -> None:
-    monkeypatch.setattr(intake, "gettext", lambda text: f"{get_language()}: {text}")
+    monkeypatch.setattr(refusals, "gettext", lambda text: f"{get_language()}: {text}")
     refused = send("http://x/hooks/no-such-token/", accept_language=wanted)
     assert (refused.status, refused.json["code"]) == (404, "not_found")
     assert refused.json["text"].startswith(f"{language}: There is no webhook here")

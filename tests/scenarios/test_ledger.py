@@ -10,7 +10,7 @@ import pytest
 from django.db import connections
 
 from accounts.models import User
-from scenarios import intake, ledger
+from scenarios import ledger, refusals
 from scenarios.hot_sql import connect
 from scenarios.models import DedupeKey, Delivery, Run, Scenario
 from tests.processes import wait_until
@@ -155,7 +155,7 @@ def test_what_nobody_knows_is_said_to_be_unknown(alice: User, monkeypatch: pytes
         patched.setattr(ledger, "connect", away)
         answer = send(url, accept_language="en")
     assert (answer.status, answer.headers["Retry-After"], answer.json["code"]) == (503, "5", "unavailable")
-    assert answer.json["text"] == intake.PERHAPS_STORED.text
+    assert answer.json["text"] == refusals.PERHAPS_STORED.text
     wait_until(lambda: send(url).status == 202)
 
 
