@@ -21,7 +21,8 @@ def connect(**options: Any) -> psycopg.Connection:
         **{key: value for key, value in given["OPTIONS"].items() if key in LIBPQ},
         **options,
     }
-    parameters["options"] = " ".join([*filter(None, [parameters.get("options")]), *LET_GO])
+    wanted = [given["OPTIONS"].get("options"), options.get("options"), *LET_GO]
+    parameters["options"] = " ".join(filter(None, wanted))
     return psycopg.connect(
         **{key: value for key, value in parameters.items() if value not in ("", None)},
         autocommit=True,
@@ -31,6 +32,8 @@ def connect(**options: Any) -> psycopg.Connection:
 
 # A server that vanished without a word is noticed within seconds, not hours (libpq: connection parameters).
 WATCHED = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+# For statements over few rows: a plan made while the tables were empty must not be kept when they are full.
+BY_INDEX = {"options": "-c enable_seqscan=off"}
 # And the server must not keep the rows of a process that was stopped in the middle of a transaction, or cut off.
 LET_GO = (
     "-c idle_in_transaction_session_timeout=10s",

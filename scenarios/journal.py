@@ -21,7 +21,7 @@ from lib.errors import Json
 from lib.failpoints import failpoint
 from scenarios import payloads, recall
 from scenarios.engine_terms import Ended, Entry, Waits
-from scenarios.hot_sql import as_columns, connect
+from scenarios.hot_sql import BY_INDEX, as_columns, connect
 
 log = logging.getLogger(__name__)
 
@@ -306,7 +306,7 @@ class Writer:
     def transaction(self, batch: list[Write]) -> set[Owned]:
         """Save a batch; answers the runs that were still ours."""
         if self.connection is None or self.connection.closed:
-            self.connection = connect()
+            self.connection = connect(**BY_INDEX)
         entries = newest(batch)
         ends = [write for write in batch if write.end is not None]
         ours: set[Owned] = set()
