@@ -1,8 +1,10 @@
 """Branches, loops, filters, delays, stops and called scenarios, as docs/format.md promises them."""
 
+import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -519,3 +521,52 @@ def test_cancelling_a_run_that_waits_for_another_ends_it(product: Product, targe
     assert product.post(f"runs/{run}/cancel/").status < 300
     assert product.ended(run, within_s=5)["status"] == "cancelled"
     assert target.seen == []
+
+
+# The page
+
+
+@pytest.mark.parametrize("page", ["format.md", "format.ru.md"])
+def test_the_examples_of_the_page_are_taken_as_they_stand(product: Product, target: Target, page: str) -> None:
+    product.connect({"type": "bearer", "name": "Google", "slug": "google", "token": "t", "api_base_url": target.url})
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    examples = [json.loads(block.partition("```")[0]) for block in text.split("```json\n")[1:]]
+    assert len(examples) == 2
+    for example in examples:
+        answer = product.post("scenarios/", {"document": example})
+        assert answer.status == 201, answer
+        assert product.post(f"scenarios/{answer.json['id']}/publish/").status < 300
+
+
+def test_the_worked_example_does_what_the_page_says(product: Product, target: Target) -> None:
+    product.connect({"type": "bearer", "name": "Google", "slug": "google", "token": "t", "api_base_url": target.url})
+    called = product.scenario(put("s2", n="{{ trigger.body.lessons }}"), trigger={"type": "scenario"})
+    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+    for old, new in (
+        ("https://crm.example", target.url),
+        ("https://chat.example", target.url),
+        ("b7mq2xk4", called["id"]),
+    ):
+        text = text.replace(old, new)
+    example = json.loads(text.split("```json\n")[2].partition("```")[0])
+    example["trigger"] = {"key": "s1", "type": "manual", "inputs": {}}
+    at = "{{ s1.body.scheduled_for }}"
+    example["steps"][0]["inputs"]["time_min"] = at
+    example["steps"][1]["branches"][1]["steps"][0]["inputs"]["message"] = f"No lessons after {at}"
+    events: list[Json] = [{"id": "1", "summary": "Физика", "attendees": []}, {"id": "2", "summary": "Обед"}]
+    target.routes["/calendars/primary/events"] = lambda seen: reply({"items": events})
+    scenario = product.scenario(*example["steps"], **{k: example[k] for k in ("settings", "on_error")})
+    body = {"scheduled_for": "2026-03-02T06:00:00Z"}
+    run = succeeded(product.run(scenario, body))
+    assert [seen.json for seen in target.of("/deals")] == [{"title": "Физика", "n": 0}]
+    assert result_of(run, "s3/s7")["result"] == {"n": 2}
+    events.clear()
+    stopped = product.run(scenario, body)
+    assert (stopped["status"], stopped["error"]["params"]["message"]) == (
+        "succeeded",
+        f"No lessons after {body['scheduled_for']}",
+    )
+    target.routes["/calendars/primary/events"] = reply({"error": {"message": "no"}}, 404)
+    failed = product.run(scenario, body)
+    assert (failed["status"], step_of(failed, "!/s9")["status"]) == ("failed", "succeeded")
+    assert target.of("/hook")[0].json["text"].startswith("s2: ")
