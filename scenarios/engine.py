@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from lib.errors import Json, Translate, UserError, describe
 from scenarios.document import FOR_EACH, Document, Retry, Step
-from scenarios.engine_flow import END_AGAIN, FLOW, Flow
+from scenarios.engine_flow import END_AGAIN, FLOW, LONGEST_SLEEP_S, Flow
 from scenarios.engine_terms import (
     ENDED_STEPS,
     UNREAD,
@@ -141,12 +141,18 @@ class Engine:
 
     def check_outcome(self, earlier: Entry | None) -> None:
         """A `once` step that began and never ended stops the run, also one that somebody wants cancelled."""
-        if earlier is not None and earlier.status == "needs_review":  # the run went on before anybody had decided
-            raise Stopped(Ended("needs_review", earlier.error))
-        if earlier is None or earlier.status != "running" or earlier.effect != "once":
-            return
-        if self.document.settings.on_unknown == "stop":
-            self.needs_review(replace(earlier, status="needs_review"))
+        if earlier is not None and self.is_in_doubt(earlier):
+            raise Stopped(self.ask([earlier]))
+
+    def is_in_doubt(self, earlier: Entry) -> bool:
+        """Whether nobody knows what an earlier walk did here, and it is for a person to say."""
+        if earlier.status != "running" or earlier.effect != "once":
+            return earlier.status == "needs_review"  # the run went on before anybody had decided
+        return self.document.settings.on_unknown == "stop"
+
+    def ask(self, doubtful: list[Entry]) -> Ended:
+        asked = [entry if entry.status == "needs_review" else self.doubted(entry) for entry in doubtful]
+        return Ended("needs_review", min(asked, key=lambda entry: entry.position).error)
 
     def check_wait(self, earlier: Entry | None) -> None:
         """A step whose time has not come waits on, whatever woke the run."""
@@ -156,7 +162,7 @@ class Engine:
         if left > EARLY_S:
             # Cancelled or expired meanwhile? Then it waits no more.
             self.control.check(is_handling=self.is_handling)
-            raise Stopped(Waits(left, "", earlier.error, is_wanted=earlier.error is None))
+            raise Stopped(Waits(min(left, LONGEST_SLEEP_S), "", earlier.error, is_wanted=earlier.error is None))
 
     def begun(self, path: str, earlier: Entry | None) -> Entry:
         """The entry of a new attempt. Waiting for a token or a place is not one: nothing was sent."""
@@ -240,11 +246,15 @@ class Engine:
         raise Stopped(outcome)
 
     def needs_review(self, entry: Entry) -> None:
+        raise Stopped(Ended("needs_review", self.doubted(entry).error))
+
+    def doubted(self, entry: Entry) -> Entry:
         error = self.stored(UserError("unknown_outcome"), entry.path)
         if entry.error:
             error["params"]["cause"] = entry.error
-        self.journal.note(replace(entry, status="needs_review", error=error))
-        raise Stopped(Ended("needs_review", error))
+        entry = replace(entry, status="needs_review", error=error)
+        self.journal.note(entry)
+        return entry
 
     def stored(self, error: UserError, path: str) -> dict[str, Json]:
         return {**error.as_json(), "path": path}

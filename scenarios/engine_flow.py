@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from scenarios.engine import Engine
 
 MOST_COLLECTED = 500  # results of passes; more of them stay in the journal alone
+MIXED_LOOK_S = 5  # where its passes wait for different things
 CHILD_LOOK_S = 60  # a run that waits for another looks by itself this often: the word that wakes it may be lost
+LONGEST_SLEEP_S = 366 * 86_400  # then it looks, and sleeps on: rows hold no moment that calendars do not have
 KINDS = {
     bool: gettext_noop("true or false"),
     int: gettext_noop("a number"),
@@ -96,7 +98,7 @@ class Flow:
             left = until - self.engine.control.now()
             if left > 0:
                 self.engine.journal.note(replace(begun, status="waiting"))
-                raise Stopped(Waits(left, is_wanted=True))
+                raise Stopped(Waits(min(left, LONGEST_SLEEP_S), is_wanted=True))
         moment = datetime.fromtimestamp(begun.resume_at or 0, UTC)
         return self.succeeded(begun, {"until": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")})
 
@@ -156,12 +158,10 @@ class Flow:
     def end_again(self, entry: Entry) -> None:
         """A router or a loop that was left before its end is left again when the walk meets it once more."""
         error = entry.error or {}
-        if error.get("code") == "filtered":
-            raise Filtered(error["path"])
-        if error.get("code") == "deadline":
-            raise Expired
-        if error.get("code") == "stopped":
-            raise Stopped(Ended(entry.status, error))
+        left_by = self.engine.journal.recall(error["path"]) if error.get("code") in {"filtered", "stopped"} else None
+        if left_by is None:  # in a repeat from a later step, it was not taken over
+            return
+        raise Filtered(left_by.path) if error["code"] == "filtered" else Stopped(Ended(entry.status, error))
 
     def begun(self, path: str, earlier: Entry | None) -> Entry:
         """The entry of a flow step that begins, or that is gone on with."""
@@ -197,11 +197,8 @@ class Flow:
         except Filtered as filtered:
             closed.end(self.engine, "succeeded", self.engine.stored(UserError("filtered"), filtered.path))
             raise
-        except Expired:
-            closed.end(self.engine, "failed", self.engine.stored(UserError("deadline"), ""))
-            raise
-        except Cancelled:
-            closed.end(self.engine, "cancelled")
+        except (Cancelled, Expired):
+            closed.end(self.engine, "cancelled")  # not an end of its own: a repeat goes on inside
             raise
         except Stopped as stop:
             if isinstance(stop.outcome, Ended) and stop.outcome.status != "needs_review":
@@ -257,7 +254,17 @@ class Loop:
             with contextlib.suppress(CancelledError):
                 other.result()
         if self.troubles:
-            raise min(self.troubles, key=weight)
+            raise self.decisive()
+
+    def decisive(self) -> BaseException:
+        trouble = min(self.troubles, key=weight)
+        if not isinstance(trouble, Stopped) or not isinstance(trouble.outcome, Waits):
+            return trouble
+        waits = [one.outcome for one in self.troubles if isinstance(one, Stopped) and isinstance(one.outcome, Waits)]
+        if not {one.waits_for for one in waits} - {"", trouble.outcome.waits_for}:
+            return trouble
+        # A run can be woken by the end of one thing only: for that of the others it looks itself.
+        return Stopped(replace(trouble.outcome, seconds=min(trouble.outcome.seconds, MIXED_LOOK_S)))
 
     def work(self) -> None:
         """One hand: takes pass after pass. A pass that waits keeps its hand, so that the bound holds for it too."""

@@ -145,7 +145,8 @@ WITH entering AS (
             SELECT count(*) FROM scenarios_run placed
             WHERE placed.scenario_id = scenario.id AND placed.is_limited
                 AND placed.status IN ('queued', 'running', 'waiting')
-                AND (placed.started_at IS NOT NULL OR placed.wake_at IS NOT NULL)
+                -- One that waits and has not begun (a random delay of its schedule) has no place yet.
+                AND (placed.started_at IS NOT NULL OR (placed.status = 'queued' AND placed.wake_at IS NOT NULL))
         )) END FOR UPDATE SKIP LOCKED
     ) run WHERE scenario.id = ANY(%s)
 )

@@ -173,7 +173,8 @@ class Runtime:
         for run in runs:
             is_suspect = run.stalls >= leases.SUSPECT_STALLS
             self.held[run.id, run.fence] = Held(good_until, cancelled=run.cancelled, is_suspect=is_suspect)
-            self.served = run.workspace_id
+        if runs:  # the last one whose turn it was, counted on from the one before
+            self.served = max((run.workspace_id for run in runs), key=lambda one: (one <= self.served, one))
         return runs
 
     def let_in(self, connection: psycopg.Connection, *, is_idle: bool) -> int:
@@ -234,7 +235,9 @@ class Runtime:
             spawn=partial(self.spawn, run.language or settings.LANGUAGE_CODE),
             translate=translation.gettext,
         )
-        return engine.run()
+        # Also where the walk would end before it comes there, as in a loop of which another pass has failed.
+        doubtful = [entry for entry in run.steps.values() if engine.is_in_doubt(entry)]
+        return engine.ask(doubtful) if doubtful else engine.run()
 
     def spawn(self, language: str, work: Callable[[], None]) -> "Future[None]":
         """Another hand for a run's parallel passes."""

@@ -83,6 +83,10 @@ class Reached:
     def may_keep(self, path: str) -> bool:
         return self.facts[path].has_ended and generic(path) in self.same
 
+    def may_leave(self, path: str) -> bool:
+        """What ended the run must not end the new one, which begins behind it."""
+        return self.may_keep(path) and path != self.ended_at
+
     def keep_list(self, steps: tuple[Step, ...], prefix: str) -> None:
         """Take the steps of a list that need not be done again, with all that is in them."""
         for step in steps:
@@ -99,7 +103,7 @@ class Reached:
         self.taken.kept += [
             path
             for path in self.facts
-            if is_under(path, top) and self.may_keep(path) and not (but and path.startswith(but))
+            if is_under(path, top) and self.may_leave(path) and not (but and path.startswith(but))
         ]
 
     def enter(self, place: Place) -> None:
@@ -148,7 +152,7 @@ class Reached:
                 self.keep_list_of_pass(steps, prefix)
 
     def under_pass(self, top: str) -> list[str]:
-        return [path for path in self.by_pass.get(top, ()) if self.may_keep(path)]
+        return [path for path in self.by_pass.get(top, ()) if self.may_leave(path)]
 
     def keep_list_of_pass(self, steps: tuple[Step, ...], prefix: str) -> None:
         done = [f"{prefix}{step.key}" for step in steps if self.is_done(step, f"{prefix}{step.key}")]

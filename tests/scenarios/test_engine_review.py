@@ -5,21 +5,28 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
 from lib.errors import Json, UserError
-from scenarios import leases, running
+from lib.ids import uuid7
+from scenarios import calling, leases, running
 from scenarios.document import Branch, Document, Step
-from scenarios.engine_flow import weight
+from scenarios.engine_flow import MIXED_LOOK_S, Loop, weight
 from scenarios.engine_terms import Attempt, Cancelled, Ended, Entry, Expired, Failed, HandedOver, Stopped, Waits
 from scenarios.hot_sql import connect
-from scenarios.journal import End, RunJournal, Write, Writer
+from scenarios.journal import End, LeaseLost, RunJournal, Write, Writer
 from scenarios.models import Run, Scenario, StepRun
+from scenarios.runtime import Runtime
+from scenarios.takeover import Fact, take_over
 from tests.people import actor_of
+from tests.processes import Worker, wait_until
+from tests.scenarios.making import document as written
 from tests.scenarios.making import made
 from tests.scenarios.test_engine import Control, MemoryJournal, World, document, run
 
@@ -246,3 +253,132 @@ def test_what_a_person_has_to_decide_outweighs_that_the_run_is_cancelled() -> No
     assert min([cancelled, Expired(), doubt], key=weight) is doubt
     assert isinstance(min([doubt, HandedOver()], key=weight), HandedOver)
     assert min([Failed({}), cancelled], key=weight) is cancelled
+
+
+def test_a_repeat_from_behind_a_filter_in_a_branch_is_not_filtered_again() -> None:
+    branch = flow("s3", "branch", branches=(Branch("a", None, (flow("s4", "filter", inputs={"when": False}),)),))
+    doc = document(branch, Step("s5", "a"))
+    journal, world = MemoryJournal(), World({"s5": lambda attempt: "sent"})
+    run(doc, world, journal)
+    facts = {path: Fact(one.status) for path, one in journal.durable.items()}
+    taken = take_over(doc, doc, facts, "s5", inputs_of=lambda path: None, ended_at="s3/s4", failed_at="s3/s4")
+    journal.durable = {path: journal.durable[path] for path in taken.kept}
+    assert run(doc, world, journal) == Ended("succeeded")
+    assert [key for key, number, _ in world.calls if number] == ["s5"]
+
+
+def test_a_repeat_of_an_expired_run_goes_on_inside() -> None:
+    branch = flow(
+        "s3", "branch", branches=(Branch("a", None, (Step("s4", "a"), Step("s5", "a"))),), on_error="continue"
+    )
+    journal, world = MemoryJournal(), World({"s4": lambda attempt: 1, "s5": lambda attempt: 2})
+    assert run(document(branch), world, journal, Control(None, None, Expired())).status == "failed"  # type: ignore[union-attr]
+    assert journal.durable["s3"].status == "cancelled"
+    assert run(document(branch), world, journal) == Ended("succeeded")
+    assert [key for key, number, _ in world.calls if number] == ["s4", "s5"]
+
+
+def test_passes_that_wait_for_different_runs_look_soon() -> None:
+    one, other = Stopped(Waits(60, "run:a", is_wanted=True)), Stopped(Waits(60, "run:b", is_wanted=True))
+    loop = Loop(None, flow("s2", "for_each"), "s2", {}, [1, 2], 2)  # type: ignore[arg-type]
+    loop.troubles = [one, other]
+    decided = loop.decisive()
+    assert isinstance(decided, Stopped)
+    assert decided.outcome == Waits(MIXED_LOOK_S, "run:a", is_wanted=True)
+    loop.troubles = [one]
+    assert loop.decisive() is one
+
+
+# On rows.
+
+
+def test_a_run_with_a_step_in_doubt_is_asked_about_whatever_else_failed(
+    alice: User, connection: psycopg.Connection
+) -> None:
+    steps: list[Json] = [{"key": "s3", "action": "data.set", "inputs": {"values": {"n": 1}}}]
+    loop: dict[str, Json] = {
+        "key": "s2",
+        "action": "flow.for_each",
+        "inputs": {"items": [1, 2], "parallel": 2},
+        "steps": steps,
+    }
+    stored = running.start_by_hand(actor_of(alice), made(alice, written("manual", loop)), None)
+    (first,) = leases.claim(connection, "w", 1)
+    writer = Writer()
+    journal = RunJournal(first.id, first.fence, writer, {})
+    journal.note(replace(entry("s2", inputs={"items": [1, 2], "parallel": 2, "on_item_error": "stop"}), effect="pure"))
+    journal.note(entry("s2[0]/s3", "failed", error={"code": "internal", "params": {}, "path": "s2[0]/s3"}))
+    journal.commit(entry("s2[1]/s3"))
+    journal.hand_over()
+    writer.stop()
+    runtime = Runtime()
+    (again,) = runtime.claim(connection)
+    runtime.execute(again)
+    runtime.stop(1)
+    stored.refresh_from_db()
+    assert (stored.status, stored.error["path"]) == ("needs_review", "s2[1]/s3")
+    assert StepRun.objects.get(run_id=stored.id, path="s2[1]/s3").status == "needs_review"
+
+
+def test_a_scenario_with_a_limit_may_call_itself(alice: User, connection: psycopg.Connection) -> None:
+    scenario = made(alice, written("manual") | {"settings": {"max_concurrent_runs": 1}})
+    running.start_by_hand(actor_of(alice), scenario, 1)
+    leases.let_in(connection)
+    (caller,) = leases.claim(connection, "w", 1)
+    child = uuid7()
+    calling.RunCalls(caller).start(child, "s2", scenario=scenario.public_id, payload=None)
+    leases.let_in(connection)
+    (called,) = leases.claim(connection, "w", 1)
+    assert (called.id, called.is_limited, called.depth) == (child, False, 1)
+
+
+def test_a_run_that_is_being_cancelled_or_not_ours_any_more_calls_nothing(
+    alice: User, connection: psycopg.Connection
+) -> None:
+    scenario = made(alice)
+    stored = running.start_by_hand(actor_of(alice), scenario, 1)
+    (caller,) = leases.claim(connection, "w", 1)
+    running.cancel(actor_of(alice), stored)
+    with pytest.raises(Cancelled):
+        calling.RunCalls(caller).start(uuid7(), "s2", scenario=scenario.public_id, payload=None)
+    connection.execute("UPDATE scenarios_run SET cancel_requested_at = NULL, lease_until = now() - interval '1 second'")
+    with pytest.raises(LeaseLost):
+        calling.RunCalls(caller).start(uuid7(), "s2", scenario=scenario.public_id, payload=None)
+    assert Run.objects.count() == 1
+
+
+def test_a_run_that_waits_out_its_random_delay_takes_nobodys_place(alice: User, connection: psycopg.Connection) -> None:
+    scenario = made(alice, written("manual") | {"settings": {"max_concurrent_runs": 1}})
+    delayed, free = [running.start_by_hand(actor_of(alice), scenario, number) for number in range(2)]
+    Run.objects.filter(pk=delayed.pk).update(status="waiting", wake_at=timezone.now() + timedelta(hours=1))
+    assert leases.let_in(connection) == 1
+    (claimed,) = leases.claim(connection, "w", 5)
+    assert claimed.id == free.id
+
+
+def test_the_workspace_served_last_is_the_last_in_turn(
+    alice: User, charlie: User, connection: psycopg.Connection
+) -> None:
+    first, second = sorted([made(alice), made(charlie)], key=lambda one: one.workspace_id)
+    users = {alice.pk: alice, charlie.pk: charlie}
+    for scenario in (second, first):  # the workspace whose turn comes first has the younger run
+        running.start_by_hand(actor_of(users[scenario.created_by_id]), scenario, 1)
+    runtime = Runtime()
+    assert len(runtime.claim(connection)) == 2
+    runtime.held.clear()
+    runtime.stop(1)
+    assert runtime.served == second.workspace_id
+
+
+def test_a_delay_until_the_end_of_time_leaves_moments_that_can_be_shown(alice: User, worker: Worker) -> None:
+    wait: dict[str, Json] = {"key": "s2", "action": "flow.delay", "inputs": {"until": "9999-12-31T23:59:59Z"}}
+    stored = running.start_by_hand(actor_of(alice), made(alice, written("manual", wait)), None)
+
+    def run_waits() -> bool:
+        return bool(Run.objects.filter(pk=stored.pk, status__in=["waiting", "failed"]).exists())
+
+    wait_until(run_waits)
+    stored.refresh_from_db()
+    assert stored.status == "waiting"
+    assert stored.wake_at.year < 2100
+    assert stored.deadline_at.year < 2100
