@@ -25,7 +25,7 @@ from scenarios import calling, leases
 from scenarios.engine import Engine
 from scenarios.engine_terms import Cancelled, Ended, Expired, HandedOver, Waits
 from scenarios.hints import Hints, shared
-from scenarios.hot_sql import connect
+from scenarios.hot_sql import BY_INDEX, connect
 from scenarios.journal import LEASE_S, LeaseLost, Owned, RunJournal, Writer
 from scenarios.leases import Claimed, Limits
 from scenarios.performing import StepPerformer
@@ -124,7 +124,7 @@ class Runtime:
         if not self.draining.acquire(blocking=False):
             return 0
         try:
-            with contextlib.closing(connect()) as connection:
+            with contextlib.closing(connect(**BY_INDEX)) as connection:
                 return self.drain_with(connection)
         except psycopg.OperationalError as error:
             log.warning("the database is away: %s", type(error).__name__)
