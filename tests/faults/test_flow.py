@@ -29,7 +29,7 @@ def test_a_noisy_neighbour_delays_nobody(trial: Trial) -> None:
     noise, voice = trial.senders(noisy), trial.senders(quiet)
     for worker in cluster.workers:
         worker.freeze()
-    noise.send_all(trial.keys(scaled(2000)), at_once=32)
+    noise.send_all(trial.keys(scaled(1500)), at_once=32)
     for worker in cluster.workers:
         worker.thaw()
     for _ in range(10):
@@ -110,7 +110,7 @@ def test_one_run_at_a_time_stays_one_at_a_time_when_workers_die(trial: Trial) ->
     )
     senders = trial.senders(scenario)
     senders.send_all(trial.keys(scaled(24)), at_once=8)
-    for _ in range(scaled(3)):
+    for _ in range(scaled(2)):
         held: list[Any] = []
 
         def somebody_runs() -> bool:
