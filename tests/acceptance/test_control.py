@@ -192,6 +192,37 @@ def test_an_unknown_outcome_inside_is_decided_by_a_person(
     assert len(target.of("/after")) == 1
 
 
+def test_of_two_doubts_in_parallel_passes_each_is_decided_and_then_the_run_goes_on(
+    product: Product, target: Target
+) -> None:
+    lost = {0, 1}
+    meet = threading.Barrier(2)
+
+    def route(seen: Seen) -> Reply:
+        number = seen.json["n"]
+        if number in lost:
+            meet.wait(10)
+            lost.discard(number)
+            return hang_up()
+        return reply({"n": number})
+
+    target.routes["/pay"] = route
+    pay = http("s3", f"{target.url}/pay", **(POST | {"fields": {"n": "{{ item }}"}}))
+    run = product.try_steps(each("s2", [0, 1, 2], pay, parallel=2), http("s4", f"{target.url}/after"))
+    doubtful = sorted(one["path"] for one in run["steps"] if one["status"] == "needs_review")
+    assert (run["status"], doubtful) == ("needs_review", ["s2[0]/s3", "s2[1]/s3"]), run
+    resolve = f"runs/{run['id']}/resolve/"
+    assert product.post(resolve, {"path": "s2[0]/s3", "as": "done"}).status < 300
+    time.sleep(1)
+    left = product.get(f"runs/{run['id']}/").json
+    assert (left["status"], left["error"]["path"]) == ("needs_review", "s2[1]/s3"), left
+    assert product.post(resolve, {"path": "s2[1]/s3", "as": "repeat"}).status < 300
+    ended = product.reached(run["id"], ENDED - {"needs_review"})
+    assert ended["status"] == "succeeded", ended
+    assert sorted(seen.json["n"] for seen in target.of("/pay")) == [0, 1, 1, 2]
+    assert len(target.of("/after")) == 1
+
+
 def test_on_unknown_repeat_sends_again_by_itself(product: Product, target: Target) -> None:
     target.next_replies = [hang_up()]
     loop = each("s2", [0, 1], http("s3", f"{target.url}/pay", **(POST | {"fields": {"n": "{{ item }}"}})))

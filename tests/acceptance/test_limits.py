@@ -5,8 +5,8 @@ import time
 from typing import Any
 
 from tests.acceptance.http_server import Reply, Seen, Target, reply
-from tests.acceptance.product import Product, at_once, http, send, step, step_of, until
-from tests.acceptance.test_flow import Crowd, put, succeeded
+from tests.acceptance.product import Product, at_once, document, http, send, step, step_of, until
+from tests.acceptance.test_flow import Crowd, each, put, succeeded
 
 HOOK = {"type": "webhook", "inputs": {}}
 
@@ -65,6 +65,29 @@ def test_the_limit_of_one_scenario_delays_no_other(product: Product) -> None:
     begun = time.monotonic()
     succeeded(product.try_steps(put("s2", x=1)))
     assert time.monotonic() - begun < 10
+
+
+def test_a_called_scenario_keeps_its_own_limit(product: Product, target: Target) -> None:
+    target.routes["/x"] = crowd = Crowd(0.3)
+    child = product.scenario(
+        http("s2", f"{target.url}/x", query={"n": "{{ trigger.body }}"}),
+        trigger={"type": "scenario"}, settings={"max_concurrent_runs": 1},
+    )  # fmt: skip
+    call = step("s3", "flow.scenario", scenario=child["id"], payload="{{ item }}")
+    run = succeeded(product.try_steps(each("s2", [0, 1, 2, 3], call, parallel=4)))
+    assert crowd.most == 1
+    assert [one["status"] for one in step_of(run, "s2")["result"]["results"]] == ["succeeded"] * 4
+
+
+def test_a_scenario_with_one_place_that_calls_itself_does_not_wait_for_itself(product: Product) -> None:
+    one = {"max_concurrent_runs": 1}
+    made = product.create(put("s2", x=1), trigger={"type": "scenario"}, settings=one)
+    calls = document(step("s2", "flow.scenario", scenario=made["id"]), trigger={"type": "scenario"}, settings=one)
+    path = f"scenarios/{made['id']}/"
+    assert product.patch(path, {"document": calls, "revision": made["revision"]}).status == 200
+    for action in ("publish/", "activate/"):
+        assert product.post(path + action).status < 300
+    succeeded(product.run(made))
 
 
 def test_a_service_that_asks_to_slow_down_holds_the_other_runs_of_its_connection_too(
