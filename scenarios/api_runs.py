@@ -151,7 +151,7 @@ class RunApi(ViewSet):
         run = running.cancel(actor(request), access.run(actor(request), pk))
         return Response(shown(request, run))
 
-    @extend_schema(request=ChosenBody, responses=ManyDone)
+    @extend_schema(operation_id="runs_cancel_many", request=ChosenBody, responses=ManyDone)
     @action(detail=False, methods=["post"], url_path="cancel")
     def cancel_many(self, request: Request) -> Response:
         """Cancels the runs under way that fit a filter, or those named; at most 1,000 at a time."""
@@ -173,7 +173,7 @@ class RunApi(ViewSet):
             new = retrying.retry(actor(request), run, start_at=body.get("from"), version=body["version"])
         return Response({"run": new.id.hex}, status=202)
 
-    @extend_schema(request=RetryManyBody, responses=ManyDone)
+    @extend_schema(operation_id="runs_retry_many", request=RetryManyBody, responses=ManyDone)
     @action(detail=False, methods=["post"], url_path="retry")
     def retry_many(self, request: Request) -> Response:
         """Repeats the failed runs that fit a filter, or those named; at most 1,000 at a time, none of them twice."""

@@ -11,8 +11,7 @@ from accounts import audit
 from accounts.access import Actor
 from accounts.roles import Role
 from lib import safe_json
-from lib.errors import Json, UserError, Words, register
-from lib.errors import gettext_noop as _
+from lib.errors import Json, UserError
 from scenarios import editing, payloads, retention, triggers
 from scenarios.document import Document, Step, parse
 from scenarios.models import ENDED, Run, Version
@@ -37,18 +36,6 @@ SELECT %s, step.path, position, 'running', attempt, 0, effect, COALESCE(given.in
 FROM scenarios_steprun step JOIN unnest(%s::text[], %s::text[]) AS given(path, inputs) ON given.path = step.path
 WHERE step.run_id = %s
 """
-
-register(
-    {
-        "run_goes_on.awaited": Words(
-            _("Another run waits for this one."),
-            _("Decide here how this one goes on, or stop it; or repeat the run that called it."),
-        ),
-        "already_retried": Words(
-            _("This run has been repeated already."), _("The repeat is under way, or has succeeded.")
-        ),
-    }
-)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts import audit
@@ -75,7 +75,7 @@ def cancel_locked(run_id: uuid.UUID) -> None:
     changes: dict[str, Any] = {"cancel_requested_at": Now()}
     if run.status != "running":
         # A request that was sent and never answered is for the engine to judge: it cannot be cancelled any more.
-        in_doubt = run.steps.filter(status="running", effect="once").exists()
+        in_doubt = run.steps.filter(Q(status="running", effect="once") | Q(status="needs_review")).exists()
         changes |= WOKEN if in_doubt else {**OVER, "error": UserError("cancelled").as_json()}
         if not in_doubt:
             run.steps.filter(status__in=["running", "waiting"]).update(

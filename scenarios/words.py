@@ -144,6 +144,13 @@ register(
             _("The body of this delivery is not kept."),
             _("Ask the sender to send it again. Of refused deliveries no body is kept, and old ones are tidied away."),
         ),
+        "run_goes_on.awaited": Words(
+            _("Another run waits for this one."),
+            _("Decide here how this one goes on, or stop it; or repeat the run that called it."),
+        ),
+        "already_retried": Words(
+            _("This run has been repeated already."), _("The repeat is under way, or has succeeded.")
+        ),
         "data_not_kept": Words(
             _("The data of this run is no longer kept."),
             _("Start the scenario anew. How long data is kept, the workspace's settings say."),

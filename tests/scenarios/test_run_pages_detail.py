@@ -146,7 +146,9 @@ def test_a_queued_run_warns_where_no_worker_lives(alice: User, client_of: Client
     assert "No worker is running" in page_of(client_of(alice), run_of(scenario_of(alice), "queued"))
 
 
-def test_the_trigger_shows_the_delivery_and_gives_its_body_as_a_file(alice: User, client_of: ClientOf) -> None:
+def test_the_trigger_shows_the_delivery_and_gives_its_body_as_a_file(
+    alice: User, vera: User, client_of: ClientOf
+) -> None:
     scenario = scenario_of(alice, trigger={"type": "webhook"})
     body = b'<html onload="alert(1)">'
     delivery = Delivery.objects.create(
@@ -173,6 +175,9 @@ def test_the_trigger_shows_the_delivery_and_gives_its_body_as_a_file(alice: User
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert answer.headers["Content-Disposition"].startswith("attachment")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    viewer = client_of(vera)
+    assert viewer.get(f"/runs/{run.id.hex}/delivery/").status_code == 403
+    assert "Download the body" not in page_of(viewer, run, "?step=trigger")
 
 
 def test_values_can_be_saved_as_files(alice: User, client_of: ClientOf) -> None:

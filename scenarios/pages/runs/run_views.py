@@ -122,7 +122,7 @@ def payload(request: HttpRequest, run_id: str, part: str) -> HttpResponseBase:
 
 
 @require_GET
-@needs()
+@needs(Role.EDITOR)
 def delivery(request: HttpRequest, run_id: str) -> HttpResponseBase:
     """What a webhook's sender sent, byte for byte."""
     row = found(actor(request), run_id).delivery
