@@ -53,7 +53,8 @@ ORDER BY position DESC LIMIT 1
 """
 # A caller that sleeps until the other run's end is queued; nothing happens where it does not sleep, or not any more.
 WAKE = """
-UPDATE scenarios_run caller SET status = 'queued', wake_at = clock_timestamp(), waits_for = ''
+UPDATE scenarios_run caller SET status = 'queued', wake_at = clock_timestamp(), waits_for = '',
+    deadline_at = caller.deadline_at - greatest(caller.wake_at - clock_timestamp(), interval '0')
 FROM scenarios_run called
 WHERE caller.status = 'waiting' AND caller.waits_for <> '' AND caller.waits_for LIKE 'run:%%'
     AND called.status IN ('succeeded', 'failed', 'cancelled')

@@ -5,13 +5,13 @@ Repeating one stands in retrying.py, doing it to many in bulk.py.
 
 import contextlib
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Greatest, Now
 
 from accounts import audit
 from accounts.access import Actor
@@ -26,6 +26,8 @@ MOST_TRIES = 4  # of a transaction that a deadlock ends
 DECIDED = {"done": "succeeded", "failed": "failed", "repeat": "waiting"}
 OVER: dict[str, Any] = {"status": "cancelled", "finished_at": Now(), "wake_at": None, "waits_for": ""}
 WOKEN: dict[str, Any] = {"status": "queued", "wake_at": Now(), "waits_for": ""}
+# A wait that a run is made of has moved its deadline by all that it might take; what it did not take is given back.
+GIVEN_BACK = F("deadline_at") - Greatest(F("wake_at") - Now(), Value(timedelta(0)))
 
 
 def start_by_hand(actor: Actor, scenario: Scenario, body: Json) -> Run:
@@ -92,12 +94,12 @@ def cancel_locked(run_id: uuid.UUID) -> None:
 def wake_caller(run: Run) -> None:
     """The run whose step called this one looks how it ended."""
     if run.parent_id is not None:
-        wake(Run.objects.filter(pk=run.parent_id, waits_for__startswith="run:"))
+        wake(Run.objects.filter(pk=run.parent_id, waits_for__startswith="run:"), deadline_at=GIVEN_BACK)
 
 
-def wake(runs: QuerySet[Run]) -> int:
+def wake(runs: QuerySet[Run], **changes: Any) -> int:
     """Waiting runs go on now; answers how many."""
-    return runs.filter(status="waiting").update(**WOKEN)
+    return runs.filter(status="waiting").update(**WOKEN, **changes)
 
 
 def resolve(actor: Actor, run: Run, *, path: str, outcome: str) -> Run:
@@ -147,7 +149,7 @@ def has_ended(run: Run) -> bool | None:
 
 def wake_waiting(connected: Connection) -> None:
     """Runs that waited for this connection go on: connections.events calls it after a re-authorization."""
-    if wake(Run.objects.filter(waits_for=f"connection:{connected.pk}")):
+    if wake(Run.objects.filter(waits_for=f"connection:{connected.pk}"), deadline_at=GIVEN_BACK):
         hints.shared().wake()
 
 

@@ -9,10 +9,11 @@ import pytest
 from django.db.models.functions import Now
 
 from accounts.models import User
+from connections.models import Connection
 from lib.errors import UserError
 from lib.ids import uuid7
 from scenarios import leases, running
-from scenarios.calling import RunCalls
+from scenarios.calling import RunCalls, wake_caller
 from scenarios.engine_terms import Cancelled, Ended, Waits
 from scenarios.hot_sql import connect
 from scenarios.journal import LeaseLost, RunJournal, Writer
@@ -155,6 +156,22 @@ def test_a_wished_for_wait_moves_the_deadline_and_a_retry_does_not(
     for run, at_most, at_least in ((wished, 5101, 5000), (retried, 101, 50)):
         run.refresh_from_db()
         assert at_least < (run.deadline_at - run.started_at).total_seconds() < at_most
+
+
+def test_a_wait_that_ends_early_moves_the_deadline_by_what_it_took(
+    alice: User, connection: psycopg.Connection, writer: Writer
+) -> None:
+    person, caller, called = runs_of(alice, made(alice), 3)
+    waits = {person.id: "connection:7", caller.id: f"run:{called.id.hex}"}
+    for claimed in leases.claim(connection, "w", 10, limits=Limits(deadline_s=100)):
+        outcome = Waits(5000, waits[claimed.id], is_wanted=True) if claimed.id in waits else Ended("succeeded")
+        RunJournal(claimed.id, claimed.fence, writer, {}).end(outcome)
+    running.wake_waiting(Connection(pk=7))
+    wake_caller(caller.id)
+    for run in (person, caller):
+        run.refresh_from_db()
+        assert run.status == "queued"
+        assert 99 < (run.deadline_at - run.started_at).total_seconds() < 130
 
 
 def test_a_scenario_that_keeps_starting_itself_is_paused(alice: User, connection: psycopg.Connection) -> None:
