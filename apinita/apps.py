@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.db import connection
 
 from actions import registry
 from apinita import __version__
@@ -15,8 +16,10 @@ class ApinitaConfig(AppConfig):
     name = "apinita"
 
     def ready(self) -> None:
-        from apinita import celery, checks  # noqa: F401 — shared tasks find their app, checks are registered
+        from apinita import celery, checks, pooling  # noqa: F401 — shared tasks find their app, checks are registered
 
+        if (pool := getattr(connection, "pool", None)) is not None:
+            pooling.forget_all_with_the_first_broken(pool)
         egress.configure(egress_policy())
         registry.load(CONNECTORS)
 
