@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils.translation import gettext
 from rest_framework import exceptions
@@ -41,9 +42,11 @@ STATUS_BY_CODE: dict[str, int] = {
     "upstream_status": 502,
     "upstream_invalid": 502,
     "upstream_unreachable": 502,
+    "unavailable": 503,
     "upstream_timeout": 504,
 }
 WRONG_INPUT = 400  # what every other code means
+COME_AGAIN_S = 5
 
 
 def answer(error: Exception, context: Mapping[str, Any]) -> Response:
@@ -97,6 +100,9 @@ def user_error(error: Exception) -> UserError | None:
         case exceptions.Throttled():
             wait_s = getattr(error, "wait", None) or 1
             return UserError("too_many_requests", params={"seconds": round(wait_s)}, retry_after_s=wait_s)
+        case OperationalError() | InterfaceError():  # the database is away, or has no connection free
+            log.warning("the database is away: %s", type(error).__name__)
+            return UserError("unavailable", params={"seconds": COME_AGAIN_S}, retry_after_s=COME_AGAIN_S)
     return None
 
 

@@ -39,6 +39,7 @@ register(
         "too_many_requests.recipient": Words(
             _("{email} has been invited several times today."), _("The next invitation can be sent tomorrow.")
         ),
+        "unavailable": Words(_("Something went wrong on our side."), _("Try again in {seconds} seconds.")),
         "last_owner": Words(_("The workspace must keep at least one owner."), _("Make somebody else an owner first.")),
         "already_member": Words(
             _("{email} is a member of this workspace already."), _("Change the role in the list of members.")

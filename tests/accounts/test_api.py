@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -82,6 +83,18 @@ def test_a_bug_is_answered_without_a_detail_and_logged(api, monkeypatch, caplog)
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "division" not in answer.content.decode()
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_database_that_is_away_is_a_503_that_says_when_to_come_again(api, monkeypatch):
+    client = api("owner")
+
+    def away(workspace):
+        raise OperationalError("connection refused at 10.0.0.7")
+
+    monkeypatch.setattr("accounts.api.this_month", away)
+    answer = client.get(f"{API}usage/")
+    assert (answer.status_code, answer["Retry-After"], answer.json()["code"]) == (503, "5", "unavailable")
+    assert "10.0.0.7" not in answer.content.decode()
 
 
 def test_the_cabinets_session_needs_its_csrf_token(alice):
