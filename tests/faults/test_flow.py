@@ -6,6 +6,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from tests.faults.test_workers import told
 from tests.faults.trial import Trial, document, scaled, step
 from tests.processes import wait_until
 
@@ -158,7 +159,7 @@ def test_a_webhook_that_calls_itself_is_stopped(trial: Trial) -> None:
     found = trial.check(sends=False)
     errors = errors_of(trial, made)
     trial.result.faults += 1
-    trial.note(f"a webhook that calls itself came to {found.runs} runs: {dict(errors)}.")
+    trial.note(f"a webhook that calls itself came to {found.runs} runs: {told(errors)}.")
     assert found.runs <= 70
     assert "loop_detected" in errors or "upstream_status" in errors, errors
 

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,8 @@ def test_postgres_restarted_under_load_loses_nothing_that_was_accepted(trial: Tr
         trial.call("s2", "delay/0.1", "keyed"), trial.call("s3", "ok", "read"), trial.call("s4", "ok", "once")
     )
     senders = trial.senders(scenario)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(trial.cluster.is_well, [0, 1] * 8))  # each web server holds several connections
     with trial.meanwhile(lambda: senders.send_all(trial.keys(scaled(300)), at_once=8)):
         time.sleep(trial.rng.uniform(0.2, 0.5))
         trial.cluster.end_server("postgres", RESTARTS[how])
@@ -146,6 +149,8 @@ def test_postgres_restarted_under_load_loses_nothing_that_was_accepted(trial: Tr
         time.sleep(2)
         start_postgres(trial.cluster)
         back_at = time.time()
+        wait_until(lambda: trial.cluster.is_well(0) and trial.cluster.is_well(1), timeout_s=15)
+        answered = time.time()
     trial.settle(60)
     trial.check(senders.accepted)
     first = trial.cluster.one(
@@ -153,12 +158,13 @@ def test_postgres_restarted_under_load_loses_nothing_that_was_accepted(trial: Tr
         " WHERE new = 'running' AND at > to_timestamp(%s)",
         back_at,
     )
-    trial.result.recovery_s.append(first - back_at)
+    trial.result.recovery_s += [first - back_at, answered - back_at]
     assert set(senders.refusals) <= {503}, senders.refusals
-    assert first - back_at < 15
+    assert max(trial.result.recovery_s) < 10
     trial.note(
         f"({how}) refused with 503 {senders.refusals.get(503, 0)} times, at most after "
-        f"{senders.slowest_refusal_s:.1f} s; workers claimed again {first - back_at:.1f} s after it was back."
+        f"{senders.slowest_refusal_s:.1f} s; after it was back workers claimed again in {first - back_at:.1f} s, "
+        f"both web servers took deliveries and answered the API in {answered - back_at:.1f} s."
     )
 
 
