@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.db import connection
+from django.db.backends.signals import connection_created
 
 from actions import registry
 from apinita import __version__
@@ -18,8 +18,7 @@ class ApinitaConfig(AppConfig):
     def ready(self) -> None:
         from apinita import celery, checks, pooling  # noqa: F401 — shared tasks find their app, checks are registered
 
-        if (pool := getattr(connection, "pool", None)) is not None:
-            pooling.forget_all_with_the_first_broken(pool)
+        connection_created.connect(pooling.look_after)
         egress.configure(egress_policy())
         registry.load(CONNECTORS)
 

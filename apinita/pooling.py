@@ -1,8 +1,19 @@
 """The pool of database connections, after the database was away."""
 
 from typing import Any
+from weakref import WeakSet
 
 from psycopg_pool import ConnectionPool
+
+_known: "WeakSet[ConnectionPool[Any]]" = WeakSet()
+
+
+def look_after(connection: Any, **_signal: Any) -> None:
+    """Called with each new connection of Django's, when its pool is there; none is made for it."""
+    pool = getattr(connection, "pool", None)
+    if pool is not None and pool not in _known:
+        _known.add(pool)
+        forget_all_with_the_first_broken(pool)
 
 
 def forget_all_with_the_first_broken(pool: "ConnectionPool[Any]") -> None:

@@ -27,6 +27,7 @@ def test_a_pool_of_broken_connections_gives_a_sound_one_at_once(transactional_db
         assert time.monotonic() - started < 0.9
 
 
-def test_the_products_own_pool_is_such_a_one() -> None:
+def test_the_products_own_pool_is_such_a_one(transactional_db: None) -> None:
+    connection.ensure_connection()
     assert connection.pool is not None
     assert connection.pool._check.__module__ == pooling.__name__

@@ -284,5 +284,5 @@ def test_the_policy_of_the_process_is_used_where_none_is_given() -> None:
 
 def test_every_error_has_its_words() -> None:
     for code, words in WORDS.items():
-        assert CATALOGUE[code] is words
+        assert (CATALOGUE[code].text, CATALOGUE[code].hint) == (words.text, words.hint)
         assert words.text

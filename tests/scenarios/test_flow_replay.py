@@ -11,6 +11,8 @@ from scenarios.engine_terms import Ended, Entry, Waits
 from tests.scenarios.golden.make import REFUSED, WRONG, branch, each, flow, get, handler, keyed, post, put, way
 from tests.scenarios.golden.world import Death, KeptJournal, World
 
+pytestmark = pytest.mark.django_db  # preparing a step gives the thread's connection back
+
 MOST_PROCESSES = 60
 
 

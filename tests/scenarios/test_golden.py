@@ -9,6 +9,8 @@ import pytest
 from scenarios.document import dump, parse
 from tests.scenarios.golden.world import next_of
 
+pytestmark = pytest.mark.django_db  # preparing a step gives the thread's connection back
+
 FOLDER = Path(__file__).with_name("golden")
 CASES = [(file.stem, case) for file in sorted(FOLDER.glob("*.json")) for case in json.loads(file.read_text())]
 
