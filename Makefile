@@ -71,6 +71,7 @@ lock: $(DEV)
 # Collect the texts of Python and templates into the catalogues, then compile them for the product.
 messages: $(DEV) gettext
 	$(BIN)/python manage.py makemessages $(LANGUAGES:%=-l %) --no-obsolete --add-location file -i .venv -i var -i tests
+	msgattrib --empty --clear-fuzzy --clear-previous --add-location=file --output-file=locale/en/LC_MESSAGES/django.po locale/en/LC_MESSAGES/django.po
 	msgen --add-location=file --output-file=locale/en/LC_MESSAGES/django.po locale/en/LC_MESSAGES/django.po
 	$(BIN)/python manage.py compilemessages $(LANGUAGES:%=-l %) -i .venv -i var
 

@@ -6,12 +6,12 @@ Whoever may only look sees what is masked; the bytes themselves are for editors 
 import shlex
 import uuid
 from collections.abc import Collection
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl
 
 from django.db.models import QuerySet
 from django.db.models.fields.json import KeyTextTransform
 
-from connections.masking import MASK, is_secret_name, mask_text
+from connections.masking import mask_text
 from lib.errors import Json
 from scenarios import masked, triggers
 from scenarios.depth import HEADER, MOST_DEPTH, depth_of
@@ -64,18 +64,12 @@ def headers_of(row: Delivery) -> dict[str, Json]:
 
 
 def query_of(row: Delivery) -> str:
-    """The query with the values of secret names masked; one without any secret stays as it was sent."""
-    shown = query_pairs(row)
-    is_masked = any(MASK in value for _name, value in shown)
-    return urlencode(shown).replace(quote(MASK), MASK) if is_masked else row.query
+    """The query with the values of secret names masked."""
+    return masked.query_for_reading(row.query)
 
 
 def query_pairs(row: Delivery) -> list[tuple[str, str]]:
-    return [(name, shown_value(name, value)) for name, value in parse_qsl(row.query, keep_blank_values=True)]
-
-
-def shown_value(name: str, value: str) -> str:
-    return MASK if value and is_secret_name(name) else mask_text(value, frozenset())
+    return parse_qsl(query_of(row), keep_blank_values=True)
 
 
 def body_of(row: Delivery) -> Json:
